@@ -1,0 +1,1 @@
+"""Posts, their links to courses, and their old addresses. Knows courses by key only."""

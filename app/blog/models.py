@@ -1,0 +1,57 @@
+"""Posts. Courses and categories are known here by key only: pages that show both live above."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, UTCDateTime
+
+
+class Post(Base):
+    """An article. HTML, contents and reading time are made when it is saved."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        CheckConstraint("status IN ('draft', 'scheduled', 'published', 'archived')", name="status"),
+        Index("ix_posts_listing", "status", "published_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    slug: Mapped[str] = mapped_column(String(160), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    excerpt: Mapped[str] = mapped_column(Text, default="")
+    body_markdown: Mapped[str] = mapped_column(Text, default="", deferred=True)
+    body_html: Mapped[str] = mapped_column(Text, default="", deferred=True)
+    contents: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, deferred=True)  # level, id, text
+    reading_minutes: Mapped[int] = mapped_column(default=1)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"), index=True)
+    author_name: Mapped[str] = mapped_column(String(120), default="")
+    status: Mapped[str] = mapped_column(String(20), default="draft")
+    cover_path: Mapped[str | None] = mapped_column(String(200))  # none: the cover is drawn from the slug
+    version: Mapped[int] = mapped_column(default=1)
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while a draft
+    revised_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: unchanged since it was published
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class PostSlug(Base):
+    """An address a post once had; it answers 301."""
+
+    __tablename__ = "post_slugs"
+
+    slug: Mapped[str] = mapped_column(String(160), primary_key=True)
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), index=True)
+
+
+class PostCourse(Base):
+    """A course a post leads to; position 0 is the one in the card beside the text."""
+
+    __tablename__ = "post_courses"
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), primary_key=True, index=True)
+    position: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,1 @@
+"""What is taught (courses, sections, lessons) and what is sold (products, prices, promotion codes)."""

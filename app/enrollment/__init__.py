@@ -1,0 +1,1 @@
+"""Who may open what: seats, grants, enrollments and lesson progress."""

@@ -1,0 +1,90 @@
+"""Who may open what, and how far they came. Access is any live grant; nothing here knows about money."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+
+from app import clock
+from app.db import db, insert_once, retry_conflicts, transaction
+from app.enrollment.models import Enrollment, Grant, LessonProgress
+from app.errors import NotFound
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far somebody came in a course; last_opened_at is UTC."""
+
+    done_lesson_ids: frozenset[int]
+    last_lesson_id: int | None
+    last_opened_at: datetime | None
+
+
+NO_PROGRESS = Progress(done_lesson_ids=frozenset(), last_lesson_id=None, last_opened_at=None)
+
+
+def list_open_course_ids(*, user_id: int) -> set[int]:
+    """The courses somebody may open now, through any live grant."""
+    moment = clock.now()
+    query = select(Grant.course_id).where(
+        Grant.user_id == user_id,
+        Grant.revoked_at.is_(None),
+        Grant.suspended_at.is_(None),
+        or_(Grant.expires_at.is_(None), Grant.expires_at > moment),
+    )
+    return set(db.session.scalars(query))
+
+
+def get_progress(*, user_id: int, course_ids: Sequence[int]) -> dict[int, Progress]:
+    """Progress by course, for the courses that were begun or granted."""
+    enrollments = db.session.execute(
+        select(Enrollment.id, Enrollment.course_id, Enrollment.last_lesson_id, Enrollment.last_opened_at).where(
+            Enrollment.user_id == user_id, Enrollment.course_id.in_(course_ids)
+        )
+    ).all()
+    done: dict[int, set[int]] = {row.id: set() for row in enrollments}
+    for row in db.session.execute(
+        select(LessonProgress.enrollment_id, LessonProgress.lesson_id).where(LessonProgress.enrollment_id.in_(done))
+    ):
+        done[row.enrollment_id].add(row.lesson_id)
+    return {
+        row.course_id: Progress(
+            done_lesson_ids=frozenset(done[row.id]),
+            last_lesson_id=row.last_lesson_id,
+            last_opened_at=row.last_opened_at,
+        )
+        for row in enrollments
+    }
+
+
+@retry_conflicts
+def open_lesson(*, user_id: int, course_id: int, lesson_id: int) -> None:
+    """Remember the lesson as the one to continue with."""
+    with transaction() as session:
+        session.execute(
+            update(Enrollment)
+            .where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
+            .values(last_lesson_id=lesson_id, last_opened_at=clock.now())
+        )
+
+
+@retry_conflicts
+def complete_lesson(*, user_id: int, course_id: int, lesson_id: int) -> None:
+    """Mark a lesson as done; marking it again changes nothing.
+
+    Raises NotFound when the course is not open to this person.
+    """
+    if course_id not in list_open_course_ids(user_id=user_id):
+        raise NotFound
+    with transaction() as session:
+        enrollment_id = session.scalar(
+            select(Enrollment.id).where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
+        )
+        if enrollment_id is None:
+            raise NotFound
+        insert_once(
+            LessonProgress,
+            {"enrollment_id": enrollment_id, "lesson_id": lesson_id, "completed_at": clock.now()},
+            unique=["enrollment_id", "lesson_id"],
+        )

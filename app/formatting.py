@@ -1,0 +1,54 @@
+"""Money and times as people read them; the filters that pages and mails share."""
+
+from datetime import datetime
+from typing import Any
+
+from babel.dates import format_date, format_datetime, get_timezone
+from flask import current_app
+
+from app.config import Settings
+from app.money import format_money, format_money_short
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def money(amount: int, currency: str) -> str:
+    """Minor units as "$97.00"."""
+    return format_money(amount, currency, _settings().site_locale)
+
+
+def money_short(amount: int, currency: str) -> str:
+    """Minor units as "$97" where no cents are lost."""
+    return format_money_short(amount, currency, _settings().site_locale)
+
+
+def date_long(moment: datetime | str | None) -> str:
+    """A moment as "April 25, 2026" in the shop's time zone; ISO text is taken too, "" for none."""
+    return _format(moment, "long")
+
+
+def datetime_short(moment: datetime | str | None) -> str:
+    """A moment as "Nov 22, 16:48" in the shop's time zone."""
+    return _format(moment, "MMM d, HH:mm")
+
+
+def _format(moment: datetime | str | None, pattern: str) -> str:
+    if moment is None or moment == "":
+        return ""
+    settings = _settings()
+    aware = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    zone = get_timezone(settings.site_timezone)
+    if pattern == "long":
+        return format_date(aware.astimezone(zone), "long", locale=settings.site_locale)
+    return format_datetime(aware, pattern, tzinfo=zone, locale=settings.site_locale)
+
+
+FILTERS: dict[str, Any] = {
+    "money": money,
+    "money_short": money_short,
+    "date_long": date_long,
+    "datetime": datetime_short,
+}

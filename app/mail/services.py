@@ -1,0 +1,124 @@
+"""The outbox's two verbs: queue a message in the caller's transaction, deliver it once."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from flask import current_app
+from sqlalchemy import or_, select, update
+
+from app import clock
+from app.config import Settings
+from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
+from app.mail.delivery import DeliveryFailed, deliver
+from app.mail.models import Message
+from app.mail.rendering import render_message
+from app.queue import send_after_commit
+
+log = structlog.get_logger()
+
+LEASE = timedelta(minutes=2)
+LAST_ATTEMPT = 12
+FIRST_DELAY_SECONDS = 20
+LONGEST_DELAY = timedelta(hours=2)
+
+
+def queue_message(
+    *, key: str, template: str, to_address: str, data: dict[str, Any], send_after: datetime | None = None
+) -> bool:
+    """Put a message in the outbox; call it inside the transaction of its cause.
+
+    Returns False and does nothing when the key is there already, so a cause may be told any number of times.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    moment = clock.now()
+    row_id = insert_once(
+        Message,
+        {
+            "key": key,
+            "template": template,
+            "to_address": to_address,
+            "data": data,
+            "message_id": f"<{make_public_id('msg')}@{settings.public_host.partition(':')[0]}>",
+            "created_at": moment,
+            "send_after": send_after or moment,
+            "attempt_count": 0,
+        },
+        unique=["key"],
+    )
+    if row_id is None:
+        return False
+    send_after_commit("mail.deliver_message", row_id)
+    return True
+
+
+def deliver_message(message_id: int) -> None:
+    """Send one message if it is due and nobody else is sending it. Safe to call at once from several workers.
+
+    A crash after the server took it and before the row says so repeats it with the same Message-ID (fault F93).
+    """
+    message = _claim_message(message_id)
+    if message is None:
+        return
+    try:
+        deliver(render_message(message))
+    except DeliveryFailed as error:
+        _record_failure(message_id, str(error))
+    else:
+        _record_sent(message_id)
+
+
+def list_due_message_ids() -> list[int]:
+    """Messages that should have gone out by now, oldest first."""
+    moment = clock.now()
+    query = (
+        select(Message.id)
+        .where(Message.sent_at.is_(None), Message.failed_at.is_(None), Message.send_after <= moment)
+        .where(or_(Message.lease_expires_at.is_(None), Message.lease_expires_at < moment))
+        .order_by(Message.id)
+        .limit(200)
+    )
+    return list(db.session.scalars(query))
+
+
+def list_recent_messages(limit: int = 100) -> list[Message]:
+    """The newest messages, for the demo's mail page."""
+    return list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(limit)))
+
+
+@retry_conflicts
+def _claim_message(message_id: int) -> Message | None:
+    moment = clock.now()
+    with transaction() as session:
+        claimed = session.execute(
+            update(Message)
+            .where(Message.id == message_id, Message.sent_at.is_(None), Message.failed_at.is_(None))
+            .where(Message.send_after <= moment)
+            .where(or_(Message.lease_expires_at.is_(None), Message.lease_expires_at < moment))
+            .values(lease_expires_at=moment + LEASE, attempt_count=Message.attempt_count + 1)
+            .returning(Message.id)
+        ).scalar_one_or_none()
+        return None if claimed is None else session.get_one(Message, message_id)
+
+
+@retry_conflicts
+def _record_sent(message_id: int) -> None:
+    with transaction() as session:
+        message = session.get_one(Message, message_id)
+        message.sent_at = clock.now()
+        message.lease_expires_at = None
+        message.error = None
+    log.info("message_sent", message=message_id, template=message.template)
+
+
+@retry_conflicts
+def _record_failure(message_id: int, error: str) -> None:
+    with transaction() as session:
+        message = session.get_one(Message, message_id)
+        message.error = error[:500]
+        message.lease_expires_at = None
+        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** (message.attempt_count - 1))
+        message.send_after = clock.now() + min(delay, LONGEST_DELAY)
+        if message.attempt_count >= LAST_ATTEMPT:
+            message.failed_at = clock.now()
+    log.warning("message_failed", message=message_id, attempt=message.attempt_count, error=error[:200])

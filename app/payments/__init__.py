@@ -1,0 +1,14 @@
+"""The border with Stripe: the only place that imports its SDK, verifies its signatures and stores its events.
+
+May import mail's and queue's level downwards; knows nothing of orders or courses.
+"""
+
+from flask import Flask
+
+from app.config import Settings
+from app.payments import gateway
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Make the app's client for Stripe."""
+    gateway.init_app(app, settings)

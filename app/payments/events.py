@@ -1,0 +1,171 @@
+"""The inbox: stores an event before the 2xx, hands out the ones that are due, keeps the outcome of each attempt."""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+
+from app import clock
+from app.db import db, insert_once, retry_conflicts, transaction
+from app.errors import InvalidInput
+from app.payments.models import StripeEvent
+from app.queue import send_after_commit
+
+log = structlog.get_logger()
+
+FIRST_DELAY_SECONDS = 5
+LONGEST_DELAY = timedelta(hours=1)
+# After this many tries (about a day) a person is needed; a redelivery arms it again.
+LAST_ATTEMPT = 30
+
+
+class EventUnreadable(InvalidInput):
+    """The body is signed but is no Event object."""
+
+    code = "event_unreadable"
+    sentence = "This body is not a Stripe event."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParsedEvent:
+    """What the inbox needs to know of a payload; everything else is read from Stripe later."""
+
+    id: str
+    type: str
+    api_version: str | None
+    livemode: bool
+    object_id: str | None
+
+
+def parse_event(payload: bytes) -> ParsedEvent:
+    """Read a verified body. Raises EventUnreadable on anything that is not an Event object, in whatever way."""
+    try:
+        body = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_read_finite)
+    except (ValueError, RecursionError) as error:
+        raise EventUnreadable from error
+    if not isinstance(body, dict):
+        raise EventUnreadable
+    event_id, event_type = body.get("id"), body.get("type")
+    if not _is_short_text(event_id) or not _is_short_text(event_type):
+        raise EventUnreadable
+    data = body.get("data")
+    stripe_object = data.get("object") if isinstance(data, dict) else None
+    object_id = stripe_object.get("id") if isinstance(stripe_object, dict) else None
+    api_version = body.get("api_version")
+    return ParsedEvent(
+        id=str(event_id),
+        type=str(event_type),
+        api_version=api_version[:60] if _is_short_text(api_version) else None,
+        livemode=body.get("livemode") is True,
+        object_id=object_id if _is_short_text(object_id) else None,
+    )
+
+
+@retry_conflicts
+def record_event(*, payload: bytes) -> None:
+    """Store an event and wake a worker; returns only when the row is on disk, so a 2xx may follow.
+
+    A redelivery of an event that is not handled yet arms it again; of a handled one, it changes nothing but a count.
+    """
+    event = parse_event(payload)
+    moment = clock.now()
+    with transaction() as session:
+        values = {
+            "id": event.id,
+            "type": event.type,
+            "api_version": event.api_version,
+            "livemode": event.livemode,
+            "object_id": event.object_id,
+            "payload": payload.decode("utf-8"),
+            "state": "received",
+            "received_at": moment,
+            "delivery_count": 1,
+            "attempt_count": 0,
+            "next_attempt_at": moment,
+        }
+        if insert_once(StripeEvent, values, unique=["id"]) is None:
+            session.execute(
+                update(StripeEvent)
+                .where(StripeEvent.id == event.id)
+                .values(delivery_count=StripeEvent.delivery_count + 1)
+            )
+            session.execute(
+                update(StripeEvent)
+                .where(StripeEvent.id == event.id, StripeEvent.state.in_(("received", "failed")))
+                .values(state="received", next_attempt_at=moment)
+            )
+        send_after_commit("checkout.handle_event", event.id)
+    log.info("event_stored", event=event.id, type=event.type)
+
+
+def get_event_object(event: StripeEvent) -> dict[str, Any]:
+    """The data.object of a stored event, {} where the payload has none (thin events)."""
+    body = json.loads(event.payload)
+    data = body.get("data") if isinstance(body, dict) else None
+    stripe_object = data.get("object") if isinstance(data, dict) else None
+    return stripe_object if isinstance(stripe_object, dict) else {}
+
+
+def list_due_event_ids() -> list[str]:
+    """Events that wait for handling, oldest first."""
+    query = (
+        select(StripeEvent.id)
+        .where(StripeEvent.state == "received", StripeEvent.next_attempt_at <= clock.now())
+        .order_by(StripeEvent.received_at)
+        .limit(500)
+    )
+    return list(db.session.scalars(query))
+
+
+def find_unhandled_event(event_id: str) -> StripeEvent | None:
+    """The event if it still waits for handling."""
+    event = db.session.get(StripeEvent, event_id)
+    return event if event is not None and event.state == "received" else None
+
+
+@retry_conflicts
+def mark_event(event_id: str, *, state: str) -> None:
+    """Write the outcome of an event: "handled" or "ignored"."""
+    with transaction() as session:
+        session.execute(
+            update(StripeEvent)
+            .where(StripeEvent.id == event_id, StripeEvent.state == "received")
+            .values(state=state, handled_at=clock.now(), attempt_count=StripeEvent.attempt_count + 1, error=None)
+        )
+
+
+@retry_conflicts
+def postpone_event(event_id: str, *, error: str) -> None:
+    """Keep an event for a later try, each wait twice the one before; past the last it needs a person."""
+    with transaction() as session:
+        event = session.get_one(StripeEvent, event_id)
+        if event.state != "received":
+            return
+        event.attempt_count += 1
+        event.error = error[:500]
+        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** min(event.attempt_count - 1, 12))
+        event.next_attempt_at = clock.now() + min(delay, LONGEST_DELAY)
+        if event.attempt_count >= LAST_ATTEMPT:
+            event.state = "failed"
+    log.warning("event_postponed", event=event_id, attempt=event.attempt_count, error=error[:200])
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read_finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number beyond every bound")
+    return value
+
+
+def _is_short_text(value: object) -> bool:
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or "\x00" in value:  # noqa: PLR2004 - Stripe's longest id
+        return False
+    return value.isprintable()

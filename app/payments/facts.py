@@ -1,0 +1,223 @@
+"""What Stripe says, in values of ours. Reads plain dicts of Stripe's objects; absent or odd fields never crash it (F14)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Metadata = dict[str, str]
+StripeObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckoutFacts:
+    """A Checkout Session. Amounts in minor units of currency; payment_status is Stripe's word."""
+
+    id: str
+    url: str | None
+    status: str
+    payment_status: str
+    mode: str
+    livemode: bool
+    currency: str
+    amount_subtotal: int
+    amount_discount: int
+    amount_tax: int
+    amount_total: int
+    email: str | None
+    customer_name: str
+    stripe_customer_id: str | None
+    stripe_payment_intent_id: str | None
+    client_reference_id: str | None
+    metadata: Metadata
+    expires_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChargeFacts:
+    """A charge that succeeded."""
+
+    id: str
+    amount: int
+    currency: str
+    method_label: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefundFacts:
+    """A refund; status is Stripe's word (pending, requires_action, succeeded, failed, canceled)."""
+
+    id: str
+    charge_id: str | None
+    amount: int
+    currency: str
+    status: str
+    metadata: Metadata
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DisputeFacts:
+    """A dispute; withdrawn and reinstated are what really moved, fees apart."""
+
+    id: str
+    charge_id: str | None
+    amount: int
+    currency: str
+    status: str
+    withdrawn_amount: int
+    reinstated_amount: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentFacts:
+    """A PaymentIntent with everything that moved money on it."""
+
+    id: str
+    status: str
+    failure_reason: str | None
+    metadata: Metadata
+    charges: tuple[ChargeFacts, ...]
+    refunds: tuple[RefundFacts, ...]
+    disputes: tuple[DisputeFacts, ...]
+
+
+def read_session(session: StripeObject) -> CheckoutFacts:
+    """Raises KeyError, TypeError or ValueError when the object lacks what a session cannot be without."""
+    totals = _mapping(session.get("total_details"))
+    customer = _mapping(session.get("customer_details"))
+    return CheckoutFacts(
+        id=str(session["id"]),
+        url=session.get("url"),
+        status=str(session.get("status") or ""),
+        payment_status=str(session.get("payment_status") or ""),
+        mode=str(session.get("mode") or ""),
+        livemode=session.get("livemode") is True,
+        currency=str(session.get("currency") or "").lower(),
+        amount_subtotal=_amount(session.get("amount_subtotal")),
+        amount_discount=_amount(totals.get("amount_discount")),
+        amount_tax=_amount(totals.get("amount_tax")),
+        amount_total=_amount(session.get("amount_total")),
+        email=customer.get("email") or session.get("customer_email"),
+        customer_name=str(customer.get("name") or ""),
+        stripe_customer_id=object_id(session.get("customer")),
+        stripe_payment_intent_id=object_id(session.get("payment_intent")),
+        client_reference_id=session.get("client_reference_id"),
+        metadata=_metadata(session.get("metadata")),
+        expires_at=_time(session.get("expires_at") or session["created"]),
+        created_at=_time(session["created"]),
+    )
+
+
+def read_payment(
+    intent: StripeObject,
+    *,
+    charges: Sequence[StripeObject],
+    refunds: Sequence[RefundFacts],
+    disputes: Sequence[DisputeFacts],
+) -> PaymentFacts:
+    """A PaymentIntent and what belongs to it; charges that did not take money are left out."""
+    failure = _mapping(intent.get("last_payment_error")).get("message")
+    return PaymentFacts(
+        id=str(intent["id"]),
+        status=str(intent.get("status") or ""),
+        failure_reason=str(failure)[:300] if failure else None,
+        metadata=_metadata(intent.get("metadata")),
+        charges=tuple(_read_charge(each) for each in charges if _took_money(each)),
+        refunds=tuple(refunds),
+        disputes=tuple(disputes),
+    )
+
+
+def read_refund(refund: StripeObject) -> RefundFacts:
+    """A refund as Stripe lists it."""
+    return RefundFacts(
+        id=str(refund["id"]),
+        charge_id=object_id(refund.get("charge")),
+        amount=_amount(refund["amount"]),
+        currency=str(refund["currency"]).lower(),
+        status=str(refund.get("status") or ""),
+        metadata=_metadata(refund.get("metadata")),
+        created_at=_time(refund["created"]),
+    )
+
+
+def read_dispute(dispute: StripeObject) -> DisputeFacts:
+    """A dispute; its balance transactions say what moved: negative amounts were withdrawn, positive reinstated."""
+    amount = _amount(dispute["amount"])
+    currency = str(dispute["currency"]).lower()
+    moves = [_mapping(each) for each in dispute.get("balance_transactions") or []]
+    # Balance transactions are in the currency of the payout; where that differs, the dispute's own amount moved.
+    withdrawn = [
+        -_amount(move.get("amount")) if move.get("currency") == currency else amount
+        for move in moves
+        if _amount(move.get("amount")) < 0
+    ]
+    reinstated = [
+        _amount(move.get("amount")) if move.get("currency") == currency else amount
+        for move in moves
+        if _amount(move.get("amount")) > 0
+    ]
+    return DisputeFacts(
+        id=str(dispute["id"]),
+        charge_id=object_id(dispute.get("charge")),
+        amount=amount,
+        currency=currency,
+        status=str(dispute.get("status") or ""),
+        withdrawn_amount=sum(withdrawn),
+        reinstated_amount=sum(reinstated),
+        created_at=_time(dispute["created"]),
+    )
+
+
+def object_id(value: object) -> str | None:
+    """The id of a reference that may be an id or an expanded object; None when there is neither."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, Mapping) and isinstance(value.get("id"), str):
+        return str(value["id"])
+    return None
+
+
+def _read_charge(charge: StripeObject) -> ChargeFacts:
+    details = _mapping(charge.get("payment_method_details"))
+    card = _mapping(details.get("card"))
+    label = str(details.get("type") or "").replace("_", " ").capitalize()
+    if card.get("last4"):
+        label = f"{str(card.get('brand') or 'card').capitalize()} ending {card['last4']}"
+    return ChargeFacts(
+        id=str(charge["id"]),
+        amount=_amount(charge.get("amount_captured") or charge["amount"]),
+        currency=str(charge["currency"]).lower(),
+        method_label=label[:80],
+        created_at=_time(charge["created"]),
+    )
+
+
+def _took_money(charge: StripeObject) -> bool:
+    return charge.get("status") == "succeeded" and charge.get("paid") is True and charge.get("captured") is not False
+
+
+def _mapping(value: object) -> StripeObject:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _metadata(value: object) -> Metadata:
+    return {str(key): str(text) for key, text in _mapping(value).items()}
+
+
+def _amount(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("an amount is an integer of minor units")
+    return value
+
+
+def _time(value: object) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("a time is an integer of seconds")
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,245 @@
+"""The only calls to Stripe. SDK objects and errors end here: what leaves are our own values and errors.
+
+Every write carries an idempotency key named after our row. The client waits 8 s and repeats twice; the SDK's own
+defaults would hold a request for four minutes (tried, payments.md section 0.1, hole 4).
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import stripe
+import structlog
+from flask import Flask, current_app
+
+from app.config import Settings
+from app.db import in_transaction
+from app.errors import AppError
+from app.payments.facts import (
+    CheckoutFacts,
+    Metadata,
+    PaymentFacts,
+    read_dispute,
+    read_payment,
+    read_refund,
+    read_session,
+)
+
+log = structlog.get_logger()
+
+TIMEOUT_SECONDS = 8
+NETWORK_RETRIES = 1
+PAGE_SIZE = 100
+
+
+class PaymentUnavailable(AppError):
+    """Stripe did not answer, or not usefully: what was asked may or may not have happened. Call again, same key."""
+
+    code = "payment_unavailable"
+    status = 503
+    title = "Payments are paused for a moment"
+    sentence = "Stripe isn’t answering. Nothing was charged: try again in a minute."
+    nothing_charged = True
+    retry_after_seconds = 30
+
+
+class PaymentRefused(AppError):
+    """Stripe understood and said no; repeating the same request would not help."""
+
+    code = "payment_refused"
+    status = 502
+    title = "The payment page couldn’t be opened"
+    sentence = "Nothing was charged. Tell us which course you wanted and we’ll sort it out."
+    nothing_charged = True
+
+
+class StripeObjectMissing(PaymentRefused):
+    """Stripe knows no object with that id."""
+
+    code = "stripe_object_missing"
+
+
+class IdempotencyMismatch(PaymentRefused):
+    """The key was used before with other parameters (F43): a new attempt needs a new key."""
+
+    code = "idempotency_mismatch"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineItem:
+    """One line of a Checkout Session."""
+
+    stripe_price_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionRequest:
+    """Everything a Checkout Session is made from; expires_at is UTC."""
+
+    order_public_id: str
+    idempotency_key: str
+    line_items: tuple[LineItem, ...]
+    customer_email: str | None
+    success_url: str
+    cancel_url: str
+    expires_at: datetime
+    metadata: Metadata
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Make the app's client, with its timeouts and retries."""
+    app.extensions["stripe_client"] = stripe.StripeClient(
+        settings.stripe_secret_key,
+        base_addresses={"api": settings.stripe_api_base},
+        max_network_retries=NETWORK_RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+    )
+
+
+def ensure_product(*, public_id: str, title: str) -> str:
+    """The Stripe Product of ours, made if need be. Its id is chosen by us, so it can only be made once."""
+    settings: Settings = current_app.config["SETTINGS"]
+    stripe_id = f"{settings.stripe_app_id}_{public_id}"[:255]
+    with _stripe_errors("product"):
+        try:
+            _client().v1.products.create(
+                {"id": stripe_id, "name": title, "metadata": {"app_id": settings.stripe_app_id, "product": public_id}},
+                _single_use_key(f"product:{public_id}"),
+            )
+        except stripe.InvalidRequestError as error:
+            if error.code != "resource_already_exists":
+                raise
+    return stripe_id
+
+
+def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, currency: str) -> str:
+    """The Stripe Price of ours, found by its lookup key or made. Prices are immutable, so this may run at any time."""
+    settings: Settings = current_app.config["SETTINGS"]
+    lookup_key = f"{settings.stripe_app_id}:{public_id}"[:200]
+    with _stripe_errors("price"):
+        prices = _client().v1.prices
+        found = prices.list({"lookup_keys": [lookup_key], "limit": 1})
+        if found.data:
+            return found.data[0].id
+        try:
+            made = prices.create(
+                {
+                    "product": stripe_product_id,
+                    "unit_amount": unit_amount,
+                    "currency": currency,
+                    "lookup_key": lookup_key,
+                    "metadata": {"app_id": settings.stripe_app_id, "price": public_id},
+                },
+                _single_use_key(f"price:{public_id}"),
+            )
+        except stripe.InvalidRequestError:
+            # Another worker made it in between: lookup keys are unique among prices.
+            found = prices.list({"lookup_keys": [lookup_key], "limit": 1})
+            if not found.data:
+                raise
+            return found.data[0].id
+        return made.id
+
+
+def _single_use_key(name: str) -> Any:
+    # Stripe keeps the first answer of a key for a day, a 500 too. Where an id or lookup key of ours already rules out
+    # a second object, a key for each call lets the next call succeed; the SDK's own repeats still share it.
+    return {"idempotency_key": f"{name}:{secrets.token_hex(8)}"}
+
+
+def create_checkout_session(request: SessionRequest) -> CheckoutFacts:
+    """Open a Checkout Session. Repeating it with the same key gives the same session back.
+
+    Raises IdempotencyMismatch (F43), PaymentUnavailable (outcome unknown), PaymentRefused.
+    """
+    params: dict[str, Any] = {
+        "mode": "payment",
+        "line_items": [{"price": line.stripe_price_id, "quantity": line.quantity} for line in request.line_items],
+        "success_url": request.success_url,
+        "cancel_url": request.cancel_url,
+        "client_reference_id": request.order_public_id,
+        "expires_at": int(request.expires_at.timestamp()),
+        "metadata": request.metadata,
+        # A session's metadata does not reach its PaymentIntent by itself.
+        "payment_intent_data": {"metadata": request.metadata},
+    }
+    if request.customer_email is not None:
+        params["customer_email"] = request.customer_email
+    with _stripe_errors("checkout_session"):
+        session = _client().v1.checkout.sessions.create(cast(Any, params), {"idempotency_key": request.idempotency_key})
+        return read_session(session.to_dict())
+
+
+def get_checkout_session(session_id: str) -> CheckoutFacts:
+    """A Checkout Session as it is now. Raises StripeObjectMissing, PaymentUnavailable."""
+    with _stripe_errors("checkout_session"):
+        return read_session(_client().v1.checkout.sessions.retrieve(session_id).to_dict())
+
+
+def expire_checkout_session(session_id: str) -> CheckoutFacts:
+    """Close an open session for good. Raises PaymentRefused when it is no longer open: read it again then."""
+    with _stripe_errors("checkout_session"):
+        return read_session(
+            _client().v1.checkout.sessions.expire(session_id, {}, {"idempotency_key": f"expire:{session_id}"}).to_dict()
+        )
+
+
+def get_payment(payment_intent_id: str) -> PaymentFacts:
+    """A PaymentIntent with its charges, refunds and disputes as they are now; all pages are read (F48)."""
+    client = _client()
+    with _stripe_errors("payment_intent"):
+        intent = client.v1.payment_intents.retrieve(payment_intent_id).to_dict()
+        page: Any = {"payment_intent": payment_intent_id, "limit": PAGE_SIZE}
+        charges = [each.to_dict() for each in client.v1.charges.list(page).auto_paging_iter()]
+        refunds = [read_refund(each.to_dict()) for each in client.v1.refunds.list(page).auto_paging_iter()]
+        disputes = [read_dispute(each.to_dict()) for each in client.v1.disputes.list(page).auto_paging_iter()]
+    return read_payment(intent, charges=charges, refunds=refunds, disputes=disputes)
+
+
+def get_payment_metadata(payment_intent_id: str) -> Metadata:
+    """The metadata of a PaymentIntent: says whose it is when an event carries none."""
+    with _stripe_errors("payment_intent"):
+        intent = _client().v1.payment_intents.retrieve(payment_intent_id).to_dict()
+    return dict(intent.get("metadata") or {})
+
+
+def list_checkout_sessions(*, created_since: datetime) -> Iterator[CheckoutFacts]:
+    """Every Checkout Session of the account made since then, newest first, page by page."""
+    with _stripe_errors("checkout_session"):
+        page: Any = {"created": {"gte": int(created_since.astimezone(UTC).timestamp())}, "limit": PAGE_SIZE}
+        for session in _client().v1.checkout.sessions.list(page).auto_paging_iter():
+            yield read_session(session.to_dict())
+
+
+def _client() -> stripe.StripeClient:
+    # A network call inside a transaction would hold its locks for as long as Stripe takes.
+    if in_transaction():
+        raise RuntimeError("Stripe must not be called inside transaction()")
+    client: stripe.StripeClient = current_app.extensions["stripe_client"]
+    return client
+
+
+@contextmanager
+def _stripe_errors(subject: str) -> Iterator[None]:
+    try:
+        yield
+    except stripe.IdempotencyError as error:
+        if error.http_status == 409:  # noqa: PLR2004 - the same key is being worked on right now
+            raise PaymentUnavailable from error
+        raise IdempotencyMismatch from error
+    except stripe.InvalidRequestError as error:
+        if error.code == "resource_missing":
+            raise StripeObjectMissing from error
+        log.error("stripe_refused", subject=subject, code=error.code, param=error.param, request=error.request_id)
+        raise PaymentRefused from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        log.error("stripe_key_refused", subject=subject, status=error.http_status)
+        raise PaymentUnavailable from error
+    except (stripe.StripeError, ValueError, KeyError, TypeError) as error:
+        # Timeouts, 429, 5xx, an answer that is no JSON or lacks what it must have: the outcome is unknown.
+        log.warning("stripe_unavailable", subject=subject, error=type(error).__name__)
+        raise PaymentUnavailable from error

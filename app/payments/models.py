@@ -1,0 +1,34 @@
+"""The inbox of Stripe's events."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, UTCDateTime
+
+EVENT_STATES = ("received", "handled", "ignored", "failed")
+
+
+class StripeEvent(Base):
+    """One Event object as Stripe sent it. Its row is the work to do until state leaves "received" or "failed"."""
+
+    __tablename__ = "stripe_events"
+    __table_args__ = (
+        CheckConstraint("state IN ('received', 'handled', 'ignored', 'failed')", name="state"),
+        Index("ix_stripe_events_due", "state", "next_attempt_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    type: Mapped[str] = mapped_column(String(120), index=True)
+    api_version: Mapped[str | None] = mapped_column(String(60))  # absent in thin events
+    livemode: Mapped[bool]
+    object_id: Mapped[str | None] = mapped_column(String(255), index=True)  # absent where the payload has none
+    payload: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(10), default="received")
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    delivery_count: Mapped[int] = mapped_column(default=1)
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    handled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none until handled
+    error: Mapped[str | None] = mapped_column(Text)  # of the last failed attempt

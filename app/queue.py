@@ -1,0 +1,180 @@
+"""The task queue: makes work quick. The rows that describe the work, and the sweeper over them, make it certain.
+
+A task only says "look at row 7 now": huey deletes on dequeue, so a killed worker loses the task it held (tried).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from flask import Flask, current_app
+from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey
+from huey.exceptions import HueyException
+from huey.registry import Message
+from huey.serializer import Serializer
+from sqlalchemy.engine import make_url
+
+from app import clock
+from app.config import Settings
+from app.db import after_commit, db
+
+log = structlog.get_logger()
+
+TaskFunction = Callable[..., None]
+FindIds = Callable[[], Sequence[int | str]]
+RUN_TASK = "run_task"
+
+_tasks: dict[str, TaskFunction] = {}
+_sweeps: list["Sweep"] = []
+_periodics: list["Periodic"] = []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sweep:
+    """Finds the ids of rows with unfinished work and runs their task: losing a task loses seconds, never work."""
+
+    task: str
+    find_ids: FindIds
+
+
+@dataclass(kw_only=True, slots=True)
+class Periodic:
+    """Work that is due every so often. It may run twice at once or late: what it calls must not mind."""
+
+    name: str
+    interval: Callable[[], timedelta]
+    function: TaskFunction
+    next_at: datetime | None = None
+
+
+class JsonSerializer(Serializer):
+    """Messages as JSON: a queue that others can write to must not be able to run code (no pickle)."""
+
+    def _serialize(self, data: Any) -> bytes:
+        return json.dumps(list(data), default=_plain).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        return Message(*json.loads(data))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be part of a task")
+
+
+def task(name: str) -> Callable[[TaskFunction], TaskFunction]:
+    """Register a function as the task of that name. Its arguments are ids; it runs at least once."""
+
+    def register(function: TaskFunction) -> TaskFunction:
+        _tasks[name] = function
+        return function
+
+    return register
+
+
+def sweep(task_name: str) -> Callable[[FindIds], FindIds]:
+    """Register the query that finds rows for which the task still has to run."""
+
+    def register(find_ids: FindIds) -> FindIds:
+        _sweeps.append(Sweep(task=task_name, find_ids=find_ids))
+        return find_ids
+
+    return register
+
+
+def periodic(name: str, interval: Callable[[], timedelta]) -> Callable[[TaskFunction], TaskFunction]:
+    """Register work that is due every interval()."""
+
+    def register(function: TaskFunction) -> TaskFunction:
+        _periodics.append(Periodic(name=name, interval=interval, function=function))
+        return function
+
+    return register
+
+
+def send_after_commit(name: str, *arguments: int | str) -> None:
+    """Ask a worker to run a task once the open transaction has committed."""
+    after_commit(lambda: send(name, *arguments))
+
+
+def send(name: str, *arguments: int | str) -> None:
+    """Ask a worker to run a task now. A queue that is down is logged only: the sweeper finds the row."""
+    huey: Huey = current_app.extensions["huey"]
+    if current_app.config["QUEUE_IS_OFF"]:
+        return
+    try:
+        current_app.extensions["huey_run_task"](name, list(arguments))
+    except (HueyException, OSError, RuntimeError) as error:
+        log.warning("queue_unavailable", task=name, error=type(error).__name__, queue=huey.name)
+
+
+def run_task(name: str, arguments: Sequence[int | str]) -> None:
+    """Run a task here and now; a failure is logged, its row stays for the sweeper."""
+    try:
+        _tasks[name](*arguments)
+    except Exception as error:
+        db.session.rollback()
+        log.exception("task_failed", task=name, arguments=list(arguments), error=type(error).__name__)
+    finally:
+        db.session.remove()
+
+
+def run_sweeps() -> int:
+    """Run every unfinished piece of work once; returns how many were tried."""
+    count = 0
+    for each in _sweeps:
+        ids = list(each.find_ids())
+        db.session.remove()
+        for row_id in ids:
+            run_task(each.task, [row_id])
+        count += len(ids)
+    return count
+
+
+def run_periodics() -> int:
+    """Run the periodic work that is due in this process; returns how many ran."""
+    count = 0
+    for each in _periodics:
+        if each.next_at is not None and clock.now() < each.next_at:
+            continue
+        each.next_at = clock.now() + each.interval()
+        try:
+            each.function()
+        except Exception as error:
+            db.session.rollback()
+            log.exception("periodic_failed", name=each.name, error=type(error).__name__)
+        finally:
+            db.session.remove()
+        count += 1
+    return count
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Make the app's queue: Redis where it is given, else beside the database, no queue at all in tests."""
+    huey = _make_huey(settings)
+    app.extensions["huey"] = huey
+    app.config.setdefault("QUEUE_IS_OFF", settings.app_env == "test")
+
+    def run_in_app(name: str, arguments: Sequence[int | str]) -> None:
+        with app.app_context():
+            run_task(name, arguments)
+
+    app.extensions["huey_run_task"] = huey.task(name=RUN_TASK)(run_in_app)
+
+
+def _make_huey(settings: Settings) -> Huey:
+    options: dict[str, Any] = {"results": False, "serializer": JsonSerializer()}
+    if settings.app_env == "test":
+        return MemoryHuey("tuition", **options)
+    if settings.redis_url:
+        return RedisHuey("tuition", url=settings.redis_url, **options)
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "postgresql":
+        return PostgresHuey(
+            "tuition", dsn=url.set(drivername="postgresql").render_as_string(hide_password=False), **options
+        )
+    return SqliteHuey("tuition", filename=str(settings.instance_path / "queue.sqlite"), **options)

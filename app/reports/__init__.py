@@ -1,0 +1,1 @@
+"""Read-only questions over all features: what a page shows, sales, health."""

@@ -1,0 +1,264 @@
+"""Paying a Checkout Session: the one code behind the hosted page's form and the JSON control.
+
+Everything that decides happens in one write transaction that begins by checking that the session is open. Two browsers
+paying one session therefore make one charge, and a page that was left open on an expired session charges nothing.
+"""
+
+from dataclasses import dataclass, field
+
+from app.sandbox.cards import (
+    Decline,
+    TestCard,
+    authentication_failure,
+    check_cvc,
+    declined,
+    find_card,
+    read_expiry,
+)
+from app.sandbox.clock import precise_now
+from app.sandbox.config import SandboxConfig
+from app.sandbox.documents import Document
+from app.sandbox.errors import CardDeclined, Refused
+from app.sandbox.events import emit
+from app.sandbox.resources.coupons import redeem
+from app.sandbox.resources.customers import create_customer
+from app.sandbox.resources.disputes import open_dispute
+from app.sandbox.resources.payment_methods import (
+    card_details,
+    card_method,
+    debit_details,
+    debit_method,
+    make_method,
+)
+from app.sandbox.resources.payments import (
+    ask_for_authentication,
+    book_failure,
+    book_pending,
+    book_success,
+    make_charge,
+    open_intent,
+)
+from app.sandbox.resources.sessions import bank_debit_type, contact
+from app.sandbox.store import Store, Transaction
+from app.sandbox.timers import cancel_timers, set_timer
+
+METHODS = ("card", "bank_debit", "bank_debit_fails")
+_BANK_REFUSAL = Decline(
+    "payment_intent_payment_attempt_failed",
+    "insufficient_funds",
+    "The bank account has insufficient funds for this payment.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What a buyer typed on the hosted page."""
+
+    email: str = ""
+    method: str = "card"
+    number: str = ""
+    expiry: str = ""
+    cvc: str = ""
+    name: str = ""
+    phone: str = ""
+    tax_id: str = ""
+    address: Document = field(default_factory=dict)
+    accepts_terms: bool = False
+    wants_promotions: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an attempt ended: `complete`, `requires_action` or `declined`."""
+
+    status: str
+    session: Document
+    redirect_url: str | None = None
+    completed_event: str | None = None
+    decline: CardDeclined | None = None
+
+
+class SessionClosed(Exception):
+    """The session is complete or expired (`session["status"]`): nothing was charged by this attempt."""
+
+    def __init__(self, session: Document) -> None:
+        super().__init__(session["status"])
+        self.session = session
+
+
+def require_open(session: Document) -> None:
+    """The guard that makes a session payable once. Raises SessionClosed."""
+    if session["status"] != "open":
+        raise SessionClosed(session)
+
+
+def success_url(session: Document) -> str:
+    """Where the buyer goes after paying."""
+    return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def pay(store: Store, config: SandboxConfig, session_id: str, attempt: Attempt) -> Outcome:
+    """One try to pay. Raises LookupError (no such session), SessionClosed, CardDeclined (the form is not a card)."""
+    with store.write() as transaction:
+        session = transaction.get("checkout.session", session_id)
+        require_open(session)
+        details = _customer_details(session, attempt)
+        if session["amount_total"] == 0:
+            return _complete(transaction, session, None, details, attempt, "no_payment_required")
+        if attempt.method != "card":
+            return _pay_by_debit(transaction, config, session, details, attempt)
+        card = find_card(attempt.number)
+        month, year = read_expiry(attempt.expiry)
+        check_cvc(attempt.cvc)
+        intent = open_intent(transaction, session)
+        method = make_method(transaction, details, card_method(card, month, year))
+        if not card.asks_3ds:
+            return _charge_card(transaction, session, intent, method, card, details, attempt, authenticated=False)
+        url = f"{config.base_url}/c/pay/{session_id}/authenticate"
+        ask_for_authentication(transaction, intent, method, url)
+        _remember(transaction, session_id, attempt, method)
+        return Outcome(status="requires_action", session=session, redirect_url=url)
+
+
+def authenticate(store: Store, session_id: str, *, passed: bool) -> Outcome:
+    """The bank's verdict on 3-D Secure. Raises LookupError (nothing waits for it) and SessionClosed."""
+    with store.write() as transaction:
+        session = transaction.get("checkout.session", session_id)
+        require_open(session)
+        private = transaction.private(session_id)
+        waiting = private.pop("waiting", None)
+        if waiting is None:
+            raise LookupError(f"{session_id} waits for no authentication")
+        transaction.save_private(session_id, private)
+        attempt = Attempt(**waiting["attempt"])
+        intent = transaction.get("payment_intent", session["payment_intent"])
+        method = transaction.get("payment_method", waiting["method"])
+        if not passed:
+            book_failure(transaction, intent, None, authentication_failure())
+            return Outcome(status="declined", session=session, decline=declined(authentication_failure()))
+        details = _customer_details(session, attempt)
+        card = find_card(attempt.number)
+        return _charge_card(transaction, session, intent, method, card, details, attempt, authenticated=True)
+
+
+def settle_payment(transaction: Transaction, intent_id: str, outcome: str) -> Document:
+    """A bank debit's end: `succeeded` or `failed`. Raises Refused unless the payment is still processing."""
+    intent = transaction.get("payment_intent", intent_id)
+    if intent["status"] != "processing":
+        raise Refused(f"Payment intent {intent_id} is not processing: {intent['status']}.")
+    cancel_timers(transaction, intent_id)
+    charge = transaction.get("charge", intent["latest_charge"])
+    session = transaction.get("checkout.session", transaction.private(intent_id)["session"])
+    if outcome == "succeeded":
+        book_success(transaction, intent, charge)
+        transaction.save(session | {"payment_status": "paid"})
+        session["payment_status"] = "paid"
+        emit(transaction, "checkout.session.async_payment_succeeded", session)
+    else:
+        book_failure(transaction, intent, charge, _BANK_REFUSAL)
+        emit(transaction, "checkout.session.async_payment_failed", session)
+    return session
+
+
+def _customer_details(session: Document, attempt: Attempt) -> Document:
+    known = session["customer_details"] or {}
+    tax_ids = [{"type": "eu_vat" if attempt.tax_id[:2].isalpha() else "us_ein", "value": attempt.tax_id}]
+    return contact(
+        known.get("email") or attempt.email,
+        name=attempt.name or known.get("name"),
+        address=_address(attempt.address),
+        tax_ids=tax_ids if attempt.tax_id else [],
+        phone=attempt.phone or None,
+    )
+
+
+def _address(given: Document) -> Document:
+    names = ("city", "country", "line1", "line2", "postal_code", "state")
+    return {name: given.get(name) or ("US" if name == "country" else None) for name in names}
+
+
+def _remember(transaction: Transaction, session_id: str, attempt: Attempt, method: Document) -> None:
+    private = transaction.private(session_id)
+    typed = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__ if name != "cvc"}
+    transaction.save_private(session_id, private | {"waiting": {"attempt": typed, "method": method["id"]}})
+
+
+def _charge_card(
+    transaction: Transaction,
+    session: Document,
+    intent: Document,
+    method: Document,
+    card: TestCard,
+    details: Document,
+    attempt: Attempt,
+    *,
+    authenticated: bool,
+) -> Outcome:
+    usage = card_details(method, authenticated=authenticated)
+    if card.decline is not None:
+        charge = make_charge(transaction, intent, method, usage, "failed")
+        book_failure(transaction, intent, charge, card.decline)
+        return Outcome(status="declined", session=session, decline=declined(card.decline, charge=charge["id"]))
+    _give_customer(transaction, session, intent, details)
+    charge = make_charge(transaction, intent, method, usage, "succeeded")
+    transaction.save_private(charge["id"], {"refund_fate": card.refund_fate})
+    book_success(transaction, intent, charge)
+    outcome = _complete(transaction, session, intent, details, attempt, "paid")
+    if card.dispute_reason:
+        open_dispute(transaction, charge, reason=card.dispute_reason, is_inquiry=card.is_inquiry)
+    return outcome
+
+
+def _pay_by_debit(
+    transaction: Transaction, config: SandboxConfig, session: Document, details: Document, attempt: Attempt
+) -> Outcome:
+    intent = open_intent(transaction, session)
+    method = make_method(transaction, details, debit_method(bank_debit_type(session["currency"])))
+    _give_customer(transaction, session, intent, details)
+    charge = make_charge(transaction, intent, method, debit_details(method), "pending")
+    book_pending(transaction, intent, charge)
+    outcome = "failed" if attempt.method == "bank_debit_fails" else "succeeded"
+    due_at = precise_now() + config.async_seconds
+    set_timer(transaction, "settle_payment", intent["id"], due_at=due_at, settings={"outcome": outcome})
+    return _complete(transaction, session, intent, details, attempt, "unpaid")
+
+
+def _give_customer(transaction: Transaction, session: Document, intent: Document, details: Document) -> None:
+    """`customer_creation: always` makes a customer of a guest."""
+    if session["customer"] is None and session["customer_creation"] == "always":
+        given = {name: details[name] for name in ("email", "name", "phone", "address") if details[name]}
+        session["customer"] = create_customer(transaction, given)["id"]
+    intent["customer"] = session["customer"]
+
+
+def _complete(
+    transaction: Transaction,
+    session: Document,
+    intent: Document | None,
+    details: Document,
+    attempt: Attempt,
+    payment_status: str,
+) -> Outcome:
+    if intent is None:
+        _give_customer(transaction, session, {}, details)
+    wanted = session["consent_collection"] or {}
+    session |= {
+        "status": "complete",
+        "payment_status": payment_status,
+        "url": None,
+        "customer_details": details,
+    }
+    if wanted:
+        choice = "opt_in" if attempt.wants_promotions else "opt_out"
+        session["consent"] = {
+            "promotions": choice if wanted["promotions"] == "auto" else None,
+            "terms_of_service": "accepted" if wanted["terms_of_service"] == "required" else None,
+        }
+    if session["automatic_tax"]["enabled"]:
+        session["automatic_tax"] = session["automatic_tax"] | {"status": "complete"}
+    transaction.save(session)
+    cancel_timers(transaction, session["id"])
+    for discount in session["discounts"]:
+        redeem(transaction, discount["coupon"])
+    event = emit(transaction, "checkout.session.completed", session)
+    return Outcome(status="complete", session=session, redirect_url=success_url(session), completed_event=event["id"])

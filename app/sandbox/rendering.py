@@ -1,0 +1,149 @@
+"""`expand`: ids in an answer replaced by their objects, at most four levels deep, only where asked."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.sandbox.documents import Document
+from app.sandbox.errors import InvalidRequest
+from app.sandbox.store import Transaction
+
+DEEPEST = 4
+_HIDDEN = ("_discounts", "_about")
+
+# Where an id stands, and what kind of object it names.
+_REFERENCES: dict[tuple[str, str], str] = {
+    ("checkout.session", "payment_intent"): "payment_intent",
+    ("checkout.session", "customer"): "customer",
+    ("payment_intent", "latest_charge"): "charge",
+    ("payment_intent", "customer"): "customer",
+    ("payment_intent", "payment_method"): "payment_method",
+    ("charge", "payment_intent"): "payment_intent",
+    ("charge", "customer"): "customer",
+    ("charge", "balance_transaction"): "balance_transaction",
+    ("charge", "failure_balance_transaction"): "balance_transaction",
+    ("refund", "charge"): "charge",
+    ("refund", "payment_intent"): "payment_intent",
+    ("refund", "balance_transaction"): "balance_transaction",
+    ("refund", "failure_balance_transaction"): "balance_transaction",
+    ("dispute", "charge"): "charge",
+    ("dispute", "payment_intent"): "payment_intent",
+    ("price", "product"): "product",
+    ("product", "default_price"): "price",
+    ("payment_method", "customer"): "customer",
+}
+# Objects without an `object` field of their own that hold an id: told by the field's name.
+_NESTED_REFERENCES = {"coupon": "coupon"}
+
+
+def render(transaction: Transaction, document: Document, expand: list[str]) -> Document:
+    """The answer with what `expand` names in full. Raises InvalidRequest for a name that cannot be expanded."""
+    for dotted in expand:
+        steps = dotted.split(".")
+        if len(steps) > DEEPEST:
+            raise InvalidRequest(
+                f"You cannot expand more than {DEEPEST} levels of a property. Property: {dotted}", param="expand"
+            )
+        document = _expand(transaction, document, steps, dotted)
+    shown: Document = _without_hidden(document)
+    return shown
+
+
+def _without_hidden(value: Any) -> Any:
+    """Line items carry two fields of our own, for the hosted page and for `expand`."""
+    if isinstance(value, list):
+        return [_without_hidden(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    is_item = value.get("object") == "item"
+    return {key: _without_hidden(item) for key, item in value.items() if not (is_item and key in _HIDDEN)}
+
+
+def _expand(transaction: Transaction, document: Document, steps: list[str], dotted: str) -> Document:
+    step, rest = steps[0], steps[1:]
+    kind = str(document.get("object", ""))
+    if kind == "list" and step == "data":
+        if not rest:
+            return document
+        return {**document, "data": [_expand(transaction, item, rest, dotted) for item in document["data"]]}
+    if kind == "balance_transaction" and step == "source":
+        value = _follow(transaction, str(document.get("source")))
+    elif (kind, step) == ("checkout.session", "total_details") and rest:
+        value = _total_details(transaction, document)
+    else:
+        value = _value(transaction, document, kind, step, dotted)
+    if rest and isinstance(value, dict):
+        value = _expand(transaction, value, rest, dotted)
+    elif rest and isinstance(value, list):
+        value = [_expand(transaction, item, rest, dotted) for item in value]
+    return {**document, step: value}
+
+
+def _value(transaction: Transaction, document: Document, kind: str, step: str, dotted: str) -> Any:
+    extra = _INCLUDED.get((kind, step))
+    if extra is not None:
+        present = document.get(step)
+        return present if present is not None else extra(transaction, document)
+    target = _REFERENCES.get((kind, step)) or (_NESTED_REFERENCES.get(step) if not kind else None)
+    value = document.get(step)
+    if target is not None:
+        if not isinstance(value, str):
+            return value
+        return transaction.find(target, value) or {"id": value, "object": target, "deleted": True}
+    if isinstance(value, dict | list) and step != "metadata":
+        return value
+    if (kind, step) in _NEVER_FILLED:
+        return value
+    raise InvalidRequest(f"This property cannot be expanded ({dotted}).", param="expand")
+
+
+def _follow(transaction: Transaction, identifier: str) -> Document | None:
+    for kind in ("charge", "refund", "dispute"):
+        found = transaction.find(kind, identifier)
+        if found is not None:
+            return found
+    return None
+
+
+def _line_items(transaction: Transaction, session: Document) -> Document:
+    items = transaction.private(session["id"])["line_items"]
+    url = f"/v1/checkout/sessions/{session['id']}/line_items"
+    return {"object": "list", "url": url, "has_more": len(items) > 10, "data": items[:10]}
+
+
+def _refunds(transaction: Transaction, charge: Document) -> Document:
+    refunds = list(reversed(transaction.where("refund", "charge", charge["id"])))
+    url = f"/v1/charges/{charge['id']}/refunds"
+    return {"object": "list", "url": url, "has_more": len(refunds) > 10, "data": refunds[:10]}
+
+
+def _total_details(transaction: Transaction, session: Document) -> Document | None:
+    """The breakdown is only there when `total_details.breakdown` asks for it."""
+    details = session.get("total_details")
+    if details is None:
+        return None
+    discounts = transaction.private(session["id"]).get("discount_amounts", [])
+    return {**details, "breakdown": {"discounts": discounts, "taxes": []}}
+
+
+def _item_discounts(transaction: Transaction, item: Document) -> list[Document]:
+    discounts: list[Document] = item.get("_discounts", [])
+    return discounts
+
+
+_INCLUDED: dict[tuple[str, str], Callable[[Transaction, Document], Any]] = {
+    ("checkout.session", "line_items"): _line_items,
+    ("charge", "refunds"): _refunds,
+    ("item", "discounts"): _item_discounts,
+}
+# Expandable in Stripe's contract, always empty in here.
+_NEVER_FILLED = {
+    ("checkout.session", "subscription"),
+    ("checkout.session", "setup_intent"),
+    ("checkout.session", "invoice"),
+    ("checkout.session", "payment_link"),
+    ("charge", "application"),
+    ("charge", "review"),
+    ("payment_intent", "application"),
+    ("payment_intent", "review"),
+    ("refund", "transfer_reversal"),
+}
