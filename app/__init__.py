@@ -7,19 +7,28 @@ from flask import Flask
 from sqlalchemy.orm import configure_mappers
 
 from app import accounts, admin, api, cli, db, errors, http, payments, queue, site, webhooks
-from app.config import Settings, load_settings
-from app.extensions import babel, compress, csrf, limiter, migrate
-from app.formatting import FILTERS
 from app.blog import models as blog_models
 from app.catalog import models as catalog_models
 from app.checkout import models as checkout_models
+from app.checkout import tasks as checkout_tasks
+from app.config import Settings, load_settings
 from app.enrollment import models as enrollment_models
+from app.extensions import babel, compress, csrf, limiter, migrate
+from app.formatting import FILTERS
 from app.mail import delivery
 from app.mail import tasks as mail_tasks
 from app.newsletter import models as newsletter_models
 
 # Models and tasks register themselves when they are imported.
-REGISTERED = (blog_models, catalog_models, checkout_models, enrollment_models, mail_tasks, newsletter_models)
+REGISTERED = (
+    blog_models,
+    catalog_models,
+    checkout_models,
+    checkout_tasks,
+    enrollment_models,
+    mail_tasks,
+    newsletter_models,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

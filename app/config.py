@@ -4,7 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, validate
@@ -78,7 +78,7 @@ def load_settings(instance_path: Path | None = None) -> Settings:
 
 
 def _read(env: Env, instance: Path) -> Settings:
-    app_env: Environment = env.str("APP_ENV", "demo", validate=validate.OneOf(["demo", "production", "test"]))
+    app_env = cast(Environment, env.str("APP_ENV", "demo", validate=validate.OneOf(["demo", "production", "test"])))
     is_production = app_env == "production"
     secret_key = env.str("SECRET_KEY", "") or ("" if is_production else _made_once(instance, "secret_key"))
     webhook_secrets = env.str("STRIPE_WEBHOOK_SECRET", "")

@@ -6,7 +6,8 @@ import secrets
 import sys
 
 import structlog
-from flask import Flask, Response, g, request, session
+from flask import Flask, Response, g, request
+from flask.globals import request_ctx
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -83,9 +84,12 @@ def _add_headers(response: Response, *, policy: str, is_production: bool) -> Res
     headers["X-Request-Id"] = getattr(g, "request_id", "")
     if is_production:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    # What a session had a part in is nobody else's: not even a cache's.
-    if session.accessed or session.modified or response.status_code >= 400:  # noqa: PLR2004 - HTTP's own line
-        headers.setdefault("Cache-Control", "no-store")
+    # Nothing is stored unless its view says so, and nothing that sets a session is, whatever its view says. A look
+    # through flask.session would itself count as access and make every page vary by cookie (Flask 3.1.3).
+    own_session = request_ctx._session  # noqa: SLF001 - the one way to look without touching
+    if own_session is not None and own_session.modified:
+        headers["Cache-Control"] = "no-store"
+    headers.setdefault("Cache-Control", "no-store")
     if request.path not in HEALTH_PATHS and not request.path.startswith("/static/"):
         log.info("request", status=response.status_code)
     return response

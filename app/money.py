@@ -6,8 +6,10 @@ from decimal import Decimal, InvalidOperation
 from babel.numbers import format_currency, get_currency_symbol
 
 # Source: Stripe's list of zero-decimal and three-decimal currencies (docs/currencies, read 2026-11).
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+ZERO_DECIMAL = frozenset(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
+)
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 # Stripe takes at most eight digits in a charge.
 LARGEST_AMOUNT = 99_999_999
 

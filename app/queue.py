@@ -146,7 +146,7 @@ def run_periodics() -> int:
             each.function()
         except Exception as error:
             db.session.rollback()
-            log.exception("periodic_failed", name=each.name, error=type(error).__name__)
+            log.exception("periodic_failed", periodic=each.name, error=type(error).__name__)
         finally:
             db.session.remove()
         count += 1

@@ -16,7 +16,10 @@ from app import clock, create_app
 from app.config import Settings, load_settings
 from app.db import Base, db
 from app.extensions import limiter
+from app.sandbox.config import SandboxConfig
+from app.sandbox.server import ServerThread
 from tests.databases import DATABASE, make_database_url
+from tests.stripe_contract import list_violations
 
 os.environ["APP_ENV"] = "test"
 # Filled by the migration and never changed by the shop.
@@ -43,7 +46,20 @@ class MovableClock:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
+    """The worker's sandbox, where nothing happens by itself; it records what it says for Stripe's contract."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    config = SandboxConfig(
+        port=0, database=folder / "sandbox.sqlite", traffic=folder / "traffic.jsonl", webhook_url="", background=False
+    )
+    server = ServerThread(config)
+    yield server
+    server.stop()
+    assert list_violations(folder / "traffic.jsonl") == []
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory, sandbox_server: ServerThread) -> Settings:
     folder: Path = tmp_path_factory.mktemp("instance")
     return replace(
         load_settings(folder),
@@ -51,6 +67,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         database_url=make_database_url(folder),
         public_url="http://localhost",
         stripe_webhook_secrets=("whsec_" + "t" * 32,),
+        stripe_api_base=sandbox_server.url,
     )
 
 

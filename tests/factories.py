@@ -1,12 +1,14 @@
 """Valid rows with one call each; a test names only what it is about."""
 
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from app import clock
 from app.accounts.models import User
 from app.catalog.models import Category, Course, Lesson, Price, Product, ProductCourse, Section
-from app.db import db, make_public_id, transaction
+from app.db import Base, db, make_public_id, transaction
+
+Row = TypeVar("Row", bound=Base)
 
 _numbers = count(1)
 
@@ -28,7 +30,7 @@ def make_user(**values: Any) -> User:
     )
     with transaction() as session:
         session.add(user)
-    return user
+    return _detach(user)
 
 
 def make_course(
@@ -93,14 +95,20 @@ def make_course(
                     created_at=moment,
                 )
             )
-    return course
+    return _detach(course)
 
 
 def get_price(course: Course) -> Price:
     """The active price of a course made by make_course()."""
-    return (
+    return _detach(
         db.session.query(Price)
         .join(ProductCourse, ProductCourse.product_id == Price.product_id)
         .filter(ProductCourse.course_id == course.id, Price.status == "active")
         .one()
     )
+
+
+def _detach(row: Row) -> Row:
+    """The row as it is now, for the whole test: sessions end and expire what they hold."""
+    db.session.expunge(row)
+    return row

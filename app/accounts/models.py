@@ -43,7 +43,7 @@ class User(Base, UserMixin):
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none until the address is proved
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     # selectin: every permission check needs them, and a signed-in page loads one user.
-    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")
+    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")  # type: ignore[assignment]
 
 
 class UserSession(Base):

@@ -148,6 +148,7 @@ class RefundRequest(Base):
     currency: Mapped[str] = mapped_column(String(3))
     reason: Mapped[str] = mapped_column(String(300), default="")
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # none: by the system
+    stripe_charge_id: Mapped[str] = mapped_column(String(255))
     stripe_refund_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none until Stripe answered
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -141,13 +141,16 @@ def set_seat_status(*, order_item_ids: Sequence[int], status: str) -> int:
     return len(changed)
 
 
-def queue_claim_mail(*, seat_id: int, titles: Sequence[str], order_number: str) -> None:
-    """Queue the mail with the link that takes the seat, once for each version of the link. Inside transaction()."""
+def queue_claim_mail(*, seat_id: int, titles: Sequence[str], order_number: str, again: str = "") -> None:
+    """Queue the mail with the link that takes the seat, once for each version of the link and each value of again.
+
+    Inside transaction().
+    """
     seat = db.session.get_one(Seat, seat_id)
     if seat.invited_email is None:
         raise ValueError("nobody is invited to this seat")
     queue_message(
-        key=f"claim:{seat.public_id}:{seat.claim_version}",
+        key=":".join(filter(None, ("claim", seat.public_id, str(seat.claim_version), again))),
         template="claim_seat",
         to_address=seat.invited_email,
         data={

@@ -38,7 +38,8 @@ _environment.filters.update(FILTERS)
 def render_message(message: Message) -> RenderedMail:
     """Render both parts and the subject from the row's template and data.
 
-    A value {"path": "/x/{token}", "purpose": "…", "value": …} in the data becomes an absolute signed address.
+    A value {"path": "/x/{token}", "purpose": "…", "value": …} in the data becomes an absolute address, signed where the
+    path has a place for the token.
     """
     settings: Settings = current_app.config["SETTINGS"]
     data = {name: _resolve(value, settings) for name, value in message.data.items()}

@@ -10,6 +10,7 @@ from sqlalchemy import or_, select, update
 from app import clock
 from app.config import Settings
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
+from app.errors import NotFound
 from app.mail.delivery import DeliveryFailed, deliver
 from app.mail.models import Message
 from app.mail.rendering import render_message
@@ -84,6 +85,14 @@ def list_due_message_ids() -> list[int]:
 def list_recent_messages(limit: int = 100) -> list[Message]:
     """The newest messages, for the demo's mail page."""
     return list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(limit)))
+
+
+def get_message(message_id: int) -> Message:
+    """One message, for the demo's mail page. Raises NotFound."""
+    message = db.session.get(Message, message_id)
+    if message is None:
+        raise NotFound
+    return message
 
 
 @retry_conflicts

@@ -99,7 +99,7 @@ def record_event(*, payload: bytes) -> None:
                 .values(state="received", next_attempt_at=moment)
             )
         send_after_commit("checkout.handle_event", event.id)
-    log.info("event_stored", event=event.id, type=event.type)
+    log.info("event_stored", stripe_event=event.id, type=event.type)
 
 
 def get_event_object(event: StripeEvent) -> dict[str, Any]:
@@ -121,10 +121,30 @@ def list_due_event_ids() -> list[str]:
     return list(db.session.scalars(query))
 
 
-def find_unhandled_event(event_id: str) -> StripeEvent | None:
-    """The event if it still waits for handling."""
-    event = db.session.get(StripeEvent, event_id)
-    return event if event is not None and event.state == "received" else None
+@retry_conflicts
+def claim_event(event_id: str) -> StripeEvent | None:
+    """Take an event that is due for one try, or None. The next try is set first, each wait twice the one before.
+
+    So a worker that is killed, or an event that makes its handler crash, delays only itself (F15, F21, F23).
+    """
+    moment = clock.now()
+    with transaction() as session:
+        attempt_count = session.execute(
+            update(StripeEvent)
+            .where(StripeEvent.id == event_id, StripeEvent.state == "received", StripeEvent.next_attempt_at <= moment)
+            .values(attempt_count=StripeEvent.attempt_count + 1)
+            .returning(StripeEvent.attempt_count)
+        ).scalar_one_or_none()
+        if attempt_count is None:
+            return None
+        event = session.get_one(StripeEvent, event_id, populate_existing=True)
+        if attempt_count > LAST_ATTEMPT:
+            event.state = "failed"
+            log.error("event_failed", stripe_event=event_id, type=event.type, attempts=attempt_count)
+            return None
+        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** min(attempt_count - 1, 12))
+        event.next_attempt_at = moment + min(delay, LONGEST_DELAY)
+        return event
 
 
 @retry_conflicts
@@ -134,24 +154,16 @@ def mark_event(event_id: str, *, state: str) -> None:
         session.execute(
             update(StripeEvent)
             .where(StripeEvent.id == event_id, StripeEvent.state == "received")
-            .values(state=state, handled_at=clock.now(), attempt_count=StripeEvent.attempt_count + 1, error=None)
+            .values(state=state, handled_at=clock.now(), error=None)
         )
 
 
 @retry_conflicts
-def postpone_event(event_id: str, *, error: str) -> None:
-    """Keep an event for a later try, each wait twice the one before; past the last it needs a person."""
+def note_event_error(event_id: str, *, error: str) -> None:
+    """Keep why the last try failed; the event stays due."""
     with transaction() as session:
-        event = session.get_one(StripeEvent, event_id)
-        if event.state != "received":
-            return
-        event.attempt_count += 1
-        event.error = error[:500]
-        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** min(event.attempt_count - 1, 12))
-        event.next_attempt_at = clock.now() + min(delay, LONGEST_DELAY)
-        if event.attempt_count >= LAST_ATTEMPT:
-            event.state = "failed"
-    log.warning("event_postponed", event=event_id, attempt=event.attempt_count, error=error[:200])
+        session.execute(update(StripeEvent).where(StripeEvent.id == event_id).values(error=error[:500]))
+    log.warning("event_postponed", stripe_event=event_id, error=error[:200])
 
 
 def _refuse_constant(name: str) -> float:

@@ -22,6 +22,7 @@ from app.payments.facts import (
     CheckoutFacts,
     Metadata,
     PaymentFacts,
+    RefundFacts,
     read_dispute,
     read_payment,
     read_refund,
@@ -207,6 +208,24 @@ def get_payment_metadata(payment_intent_id: str) -> Metadata:
     return dict(intent.get("metadata") or {})
 
 
+def create_refund(*, charge_id: str, amount: int, idempotency_key: str, refund_request: str) -> RefundFacts:
+    """Give amount (minor units of the charge's currency) back. Repeating it with the same key makes no second refund.
+
+    Raises PaymentRefused when Stripe says no (more than is left, disputed), PaymentUnavailable when the outcome is unknown.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    with _stripe_errors("refund"):
+        refund = _client().v1.refunds.create(
+            {
+                "charge": charge_id,
+                "amount": amount,
+                "metadata": {"app_id": settings.stripe_app_id, "refund_request": refund_request},
+            },
+            {"idempotency_key": idempotency_key},
+        )
+        return read_refund(refund.to_dict())
+
+
 def list_checkout_sessions(*, created_since: datetime) -> Iterator[CheckoutFacts]:
     """Every Checkout Session of the account made since then, newest first, page by page."""
     with _stripe_errors("checkout_session"):
@@ -234,10 +253,10 @@ def _stripe_errors(subject: str) -> Iterator[None]:
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
             raise StripeObjectMissing from error
-        log.error("stripe_refused", subject=subject, code=error.code, param=error.param, request=error.request_id)
+        log.warning("stripe_refused", subject=subject, code=error.code, param=error.param, request=error.request_id)
         raise PaymentRefused from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        log.error("stripe_key_refused", subject=subject, status=error.http_status)
+        log.critical("stripe_key_refused", subject=subject, status=error.http_status)
         raise PaymentUnavailable from error
     except (stripe.StripeError, ValueError, KeyError, TypeError) as error:
         # Timeouts, 429, 5xx, an answer that is no JSON or lacks what it must have: the outcome is unknown.

@@ -21,7 +21,7 @@ def main() -> int:
         flask = create_sandbox(config)
         server = make_sandbox_server(flask, config.host, config.port)
     except (OSError, ValueError) as error:
-        logger.error("cannot start: %s", error)
+        logger.critical("cannot start: %s", error)
         return 1
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -85,9 +85,7 @@ class Actions:
     def dispute(self, identifier: str, *, reason: str, is_inquiry: bool, amount: int) -> Document:
         with self._store.write() as transaction:
             charge = _find_charge(transaction, identifier)
-            return open_dispute(
-                transaction, charge, reason=check_reason(reason), is_inquiry=is_inquiry, amount=amount
-            )
+            return open_dispute(transaction, charge, reason=check_reason(reason), is_inquiry=is_inquiry, amount=amount)
 
     def close_dispute(self, identifier: str, outcome: str) -> Document:
         if outcome not in OUTCOMES:

@@ -4,8 +4,11 @@ import json
 import logging
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hmac import compare_digest
+from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
@@ -80,7 +83,7 @@ class Api:
         )
         return blueprint
 
-    def _respond(self, path: str) -> Response:
+    def _respond(self, path: str) -> Response:  # noqa: ARG002 (the route names it; request.path has all of it)
         call = Call(
             request.method,
             request.path,
@@ -115,11 +118,11 @@ class Api:
         if not key:
             raise Unauthorized(
                 "You did not provide an API key. You need to provide your API key in the Authorization header, using "
-                "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication "
-                "for details, or we can help at https://support.stripe.com/."
+                "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+                "https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/."
             )
         expected = self._config.secret_key
-        is_test = key.startswith(("sk_test_", "rk_test_")) and len(key) > 8
+        is_test = key.startswith(("sk_test_", "rk_test_")) and len(key) > len("sk_test_")
         fits = compare_digest(key.encode(), expected.encode()) if expected else is_test
         if not fits or key.startswith(("sk_live_", "rk_live_")):
             shown = key[:8] + "*" * max(0, min(20, len(key) - 12)) + key[-4:]
@@ -135,15 +138,15 @@ class Api:
         if _lever(levers, "api_close", "before") is not None:
             raise ConnectionCut
         error = _lever(levers, "api_error", "before")
-        if error is not None and error.settings["status"] < 500:
+        if error is not None and error.settings["status"] < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _fault(error)
 
     def _execute(self, call: Call, levers: list[Lever]) -> Answer:
         found = self._operations.find(call.method, call.path.rstrip("/"))
         if found is None:
             raise NotFound(
-                f"Unrecognized request URL ({call.method}: {call.path}). Please see https://stripe.com/docs or we can help "
-                "at https://support.stripe.com/."
+                f"Unrecognized request URL ({call.method}: {call.path}). Please see https://stripe.com/docs or we can "
+                "help at https://support.stripe.com/."
             )
         operation, ids = found
         if len(call.body) > LARGEST_BODY:
@@ -156,19 +159,12 @@ class Api:
                 raise _fault(error)
             with self._store.read() as transaction:
                 return Answer(200, _run(transaction, operation, ids, params))
-        return self._change(call, operation, ids, raw, params, error)
+        run = partial(_run, operation=operation, ids=ids, params=params)
+        return self._change(call, digest_of(raw), run, error)
 
-    def _change(
-        self,
-        call: Call,
-        operation: Operation,
-        ids: tuple[str, ...],
-        raw: Document,
-        params: Document,
-        error: Lever | None,
-    ) -> Answer:
+    def _change(self, call: Call, digest: str, run: Callable[[Transaction], Document], error: Lever | None) -> Answer:
         """Executes once for each key, and keeps the answer in the same transaction."""
-        key, digest = call.idempotency_key, digest_of(raw)
+        key = call.idempotency_key
         with self._store.write(Cause(call.request_id, key)) as transaction:
             if key is not None and (stored := find_stored(transaction, key, call.path, digest)) is not None:
                 return Answer(stored.status, stored.body, is_replay=True, first_request_id=stored.request_id)
@@ -177,7 +173,7 @@ class Api:
                 with transaction.undone_on_error():
                     if error is not None and error.settings["when"] == "before":
                         raise _fault(error)
-                    answer = Answer(200, _run(transaction, operation, ids, params))
+                    answer = Answer(200, run(transaction))
                 if error is not None:
                     answer = Answer(error.settings["status"], _fault(error).document())
                     is_kept = bool(error.settings["stored"])
@@ -215,7 +211,7 @@ class Api:
         if answer.is_replay:
             response.headers["Idempotent-Replayed"] = "true"
             response.headers["Original-Request"] = str(answer.first_request_id)
-        if status == 429:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             response.headers["Stripe-Rate-Limited-Reason"] = "global-rate"
         return response
 
@@ -234,11 +230,15 @@ def _lever(levers: list[Lever], kind: str, when: str | None) -> Lever | None:
 
 def _fault(lever: Lever) -> StripeError:
     status = int(lever.settings["status"])
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return TooManyRequests("Request rate limit exceeded. (Pulled by a lever.)", code="rate_limit")
-    if status == 401:
+    if status == HTTPStatus.UNAUTHORIZED:
         return Unauthorized("Invalid API Key provided: sk_test_****. (Pulled by a lever.)")
-    error = ServerFault(_FAULT_TEXT) if status >= 500 else InvalidRequest("Refused by a lever of the offline sandbox.")
+    error = (
+        ServerFault(_FAULT_TEXT)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else InvalidRequest("Refused by a lever of the offline sandbox.")
+    )
     error.status = status
     return error
 

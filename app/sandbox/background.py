@@ -70,7 +70,7 @@ class Background:
             if thread.is_alive():
                 thread.join(timeout=15)
 
-    def _wake(self, events: list[Document]) -> None:
+    def _wake(self, _events: list[Document]) -> None:
         with self._news:
             self._news.notify_all()
 

@@ -30,6 +30,7 @@ class TestCard:
     dispute_reason: str | None = None
     is_inquiry: bool = False
     refund_fate: str = "succeeded"
+    is_common: bool = False
 
     @property
     def shown(self) -> str:
@@ -62,10 +63,10 @@ _NOT_AUTHENTICATED = Decline(
 )
 
 CARDS = (
-    TestCard("4242424242424242", "Pays at once"),
+    TestCard("4242424242424242", "Pays at once", is_common=True),
     TestCard("5555555555554444", "Pays at once (Mastercard)", brand="mastercard"),
     TestCard("4000000000000077", "Pays at once, available at once"),
-    TestCard("4000002760003184", "Asks for 3-D Secure every time", asks_3ds=True),
+    TestCard("4000002760003184", "Asks for 3-D Secure every time", asks_3ds=True, is_common=True),
     TestCard("4000000000003220", "Asks for 3-D Secure 2", asks_3ds=True),
     TestCard("4000002500003155", "Asks for 3-D Secure unless set up", asks_3ds=True),
     TestCard(
@@ -80,7 +81,7 @@ CARDS = (
         asks_3ds=True,
         decline=_declined("insufficient_funds", "Your card has insufficient funds."),
     ),
-    TestCard("4000000000000002", "Is declined", decline=_declined("generic_decline")),
+    TestCard("4000000000000002", "Is declined", decline=_declined("generic_decline"), is_common=True),
     TestCard(
         "4000000000009995",
         "Lacks funds",
@@ -98,13 +99,14 @@ CARDS = (
     TestCard("4000000000007726", "Pays; its refund stays pending, then succeeds", refund_fate="pending_succeeded"),
     TestCard("4000000000005126", "Pays; its refund succeeds, then fails", refund_fate="succeeded_failed"),
 )
+_CARD_LENGTHS = range(12, 20)
 _BY_NUMBER = {card.number: card for card in CARDS}
 
 
 def find_card(typed: str) -> TestCard:
     """The test card for what was typed. Raises CardDeclined for a mistyped number or a card that is no test card."""
     number = "".join(character for character in typed if character not in " -")
-    if not (number.isascii() and number.isdigit() and 12 <= len(number) <= 19) or not _passes_luhn(number):
+    if not (number.isascii() and number.isdigit() and len(number) in _CARD_LENGTHS) or not _passes_luhn(number):
         raise declined(_NUMBER)
     card = _BY_NUMBER.get(number)
     if card is None:
@@ -124,13 +126,13 @@ def authentication_failure() -> Decline:
 def read_expiry(typed: str) -> tuple[int, int]:
     """(month, year) of `MM / YY` or `MM/YYYY`. Raises CardDeclined if it is none or lies in the past."""
     month, _, year = typed.replace(" ", "").replace("-", "/").partition("/")
-    if not year and len(month) == 4:
+    if not year and len(month) == len("1234"):
         month, year = month[:2], month[2:]
-    if not (month.isascii() and month.isdigit() and 1 <= int(month) <= 12):
+    if not (month.isascii() and month.isdigit() and int(month) in range(1, 13)):
         raise declined(Decline("invalid_expiry_month", None, "Your card's expiration month is invalid."))
     if not (year.isascii() and year.isdigit() and len(year) in (2, 4)):
         raise declined(Decline("invalid_expiry_year", None, "Your card's expiration year is invalid."))
-    full = int(year) + (2000 if len(year) == 2 else 0)
+    full = int(year) + (2000 if len(year) == len("34") else 0)
     if (full, int(month)) < _this_month() or full > _this_month()[0] + 50:
         raise declined(Decline("invalid_expiry_year", None, "Your card's expiration date is in the past."))
     return int(month), full
@@ -151,5 +153,5 @@ def _passes_luhn(number: str) -> bool:
     total = 0
     for index, digit in enumerate(reversed(number)):
         value = int(digit) * (2 if index % 2 else 1)
-        total += value - 9 if value > 9 else value
+        total += sum(divmod(value, 10))
     return total % 10 == 0

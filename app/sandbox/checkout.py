@@ -78,6 +78,16 @@ class Outcome:
     decline: CardDeclined | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Purchase:
+    """An attempt on an open session, inside its transaction."""
+
+    transaction: Transaction
+    session: Document
+    attempt: Attempt
+    details: Document
+
+
 class SessionClosed(Exception):
     """The session is complete or expired (`session["status"]`): nothing was charged by this attempt."""
 
@@ -102,18 +112,19 @@ def pay(store: Store, config: SandboxConfig, session_id: str, attempt: Attempt) 
     with store.write() as transaction:
         session = transaction.get("checkout.session", session_id)
         require_open(session)
-        details = _customer_details(session, attempt)
+        purchase = _purchase(transaction, session, attempt)
         if session["amount_total"] == 0:
-            return _complete(transaction, session, None, details, attempt, "no_payment_required")
+            _give_customer(purchase, {})
+            return _complete(purchase, "no_payment_required")
         if attempt.method != "card":
-            return _pay_by_debit(transaction, config, session, details, attempt)
+            return _pay_by_debit(purchase, config.async_seconds)
         card = find_card(attempt.number)
         month, year = read_expiry(attempt.expiry)
         check_cvc(attempt.cvc)
         intent = open_intent(transaction, session)
-        method = make_method(transaction, details, card_method(card, month, year))
+        method = make_method(transaction, purchase.details, card_method(card, month, year))
         if not card.asks_3ds:
-            return _charge_card(transaction, session, intent, method, card, details, attempt, authenticated=False)
+            return _charge_card(purchase, intent, method, card, authenticated=False)
         url = f"{config.base_url}/c/pay/{session_id}/authenticate"
         ask_for_authentication(transaction, intent, method, url)
         _remember(transaction, session_id, attempt, method)
@@ -136,9 +147,8 @@ def authenticate(store: Store, session_id: str, *, passed: bool) -> Outcome:
         if not passed:
             book_failure(transaction, intent, None, authentication_failure())
             return Outcome(status="declined", session=session, decline=declined(authentication_failure()))
-        details = _customer_details(session, attempt)
-        card = find_card(attempt.number)
-        return _charge_card(transaction, session, intent, method, card, details, attempt, authenticated=True)
+        purchase = _purchase(transaction, session, attempt)
+        return _charge_card(purchase, intent, method, find_card(attempt.number), authenticated=True)
 
 
 def settle_payment(transaction: Transaction, intent_id: str, outcome: str) -> Document:
@@ -160,16 +170,17 @@ def settle_payment(transaction: Transaction, intent_id: str, outcome: str) -> Do
     return session
 
 
-def _customer_details(session: Document, attempt: Attempt) -> Document:
+def _purchase(transaction: Transaction, session: Document, attempt: Attempt) -> Purchase:
     known = session["customer_details"] or {}
-    tax_ids = [{"type": "eu_vat" if attempt.tax_id[:2].isalpha() else "us_ein", "value": attempt.tax_id}]
-    return contact(
+    kind = "eu_vat" if attempt.tax_id[:2].isalpha() else "us_ein"
+    details = contact(
         known.get("email") or attempt.email,
         name=attempt.name or known.get("name"),
         address=_address(attempt.address),
-        tax_ids=tax_ids if attempt.tax_id else [],
+        tax_ids=[{"type": kind, "value": attempt.tax_id}] if attempt.tax_id else [],
         phone=attempt.phone or None,
     )
+    return Purchase(transaction=transaction, session=session, attempt=attempt, details=details)
 
 
 def _address(given: Document) -> Document:
@@ -184,72 +195,57 @@ def _remember(transaction: Transaction, session_id: str, attempt: Attempt, metho
 
 
 def _charge_card(
-    transaction: Transaction,
-    session: Document,
-    intent: Document,
-    method: Document,
-    card: TestCard,
-    details: Document,
-    attempt: Attempt,
-    *,
-    authenticated: bool,
+    purchase: Purchase, intent: Document, method: Document, card: TestCard, *, authenticated: bool
 ) -> Outcome:
+    transaction, session = purchase.transaction, purchase.session
     usage = card_details(method, authenticated=authenticated)
     if card.decline is not None:
         charge = make_charge(transaction, intent, method, usage, "failed")
         book_failure(transaction, intent, charge, card.decline)
         return Outcome(status="declined", session=session, decline=declined(card.decline, charge=charge["id"]))
-    _give_customer(transaction, session, intent, details)
+    _give_customer(purchase, intent)
     charge = make_charge(transaction, intent, method, usage, "succeeded")
     transaction.save_private(charge["id"], {"refund_fate": card.refund_fate})
     book_success(transaction, intent, charge)
-    outcome = _complete(transaction, session, intent, details, attempt, "paid")
+    outcome = _complete(purchase, "paid")
     if card.dispute_reason:
         open_dispute(transaction, charge, reason=card.dispute_reason, is_inquiry=card.is_inquiry)
     return outcome
 
 
-def _pay_by_debit(
-    transaction: Transaction, config: SandboxConfig, session: Document, details: Document, attempt: Attempt
-) -> Outcome:
+def _pay_by_debit(purchase: Purchase, async_seconds: float) -> Outcome:
+    transaction, session = purchase.transaction, purchase.session
     intent = open_intent(transaction, session)
-    method = make_method(transaction, details, debit_method(bank_debit_type(session["currency"])))
-    _give_customer(transaction, session, intent, details)
+    method = make_method(transaction, purchase.details, debit_method(bank_debit_type(session["currency"])))
+    _give_customer(purchase, intent)
     charge = make_charge(transaction, intent, method, debit_details(method), "pending")
     book_pending(transaction, intent, charge)
-    outcome = "failed" if attempt.method == "bank_debit_fails" else "succeeded"
-    due_at = precise_now() + config.async_seconds
+    outcome = "failed" if purchase.attempt.method == "bank_debit_fails" else "succeeded"
+    due_at = precise_now() + async_seconds
     set_timer(transaction, "settle_payment", intent["id"], due_at=due_at, settings={"outcome": outcome})
-    return _complete(transaction, session, intent, details, attempt, "unpaid")
+    return _complete(purchase, "unpaid")
 
 
-def _give_customer(transaction: Transaction, session: Document, intent: Document, details: Document) -> None:
+def _give_customer(purchase: Purchase, intent: Document) -> None:
     """`customer_creation: always` makes a customer of a guest."""
+    session, details = purchase.session, purchase.details
     if session["customer"] is None and session["customer_creation"] == "always":
         given = {name: details[name] for name in ("email", "name", "phone", "address") if details[name]}
-        session["customer"] = create_customer(transaction, given)["id"]
+        session["customer"] = create_customer(purchase.transaction, given)["id"]
     intent["customer"] = session["customer"]
 
 
-def _complete(
-    transaction: Transaction,
-    session: Document,
-    intent: Document | None,
-    details: Document,
-    attempt: Attempt,
-    payment_status: str,
-) -> Outcome:
-    if intent is None:
-        _give_customer(transaction, session, {}, details)
-    wanted = session["consent_collection"] or {}
+def _complete(purchase: Purchase, payment_status: str) -> Outcome:
+    """Closes the session and tells of it."""
+    transaction, session = purchase.transaction, purchase.session
     session |= {
         "status": "complete",
         "payment_status": payment_status,
         "url": None,
-        "customer_details": details,
+        "customer_details": purchase.details,
     }
-    if wanted:
-        choice = "opt_in" if attempt.wants_promotions else "opt_out"
+    if wanted := session["consent_collection"]:
+        choice = "opt_in" if purchase.attempt.wants_promotions else "opt_out"
         session["consent"] = {
             "promotions": choice if wanted["promotions"] == "auto" else None,
             "terms_of_service": "accepted" if wanted["terms_of_service"] == "required" else None,

@@ -1,4 +1,4 @@
-"""The levers by JSON, for tests and scripts: `/_sandbox/…`. Answers 400 with {"error": sentence} for what does not fit."""
+"""The levers by JSON, for tests and scripts: `/_sandbox/…`. What does not fit is answered 400, {"error": sentence}."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Webhook delivery: signs, posts, and tries again with growing pauses until the endpoint answers 2xx.
 
-The outbox is the table `deliveries`; a row is pending, sending, delivered, failed (no tries left) or dropped (by lever).
+The outbox is the table `deliveries`: rows are pending, sending, delivered, failed (no tries left) or dropped.
 A row is claimed by one conditional write, so the background threads, the hosted page and a flush never send it twice
 at once. What a killed process was sending is pending again at the next start: Stripe, too, delivers at least once.
 """
@@ -35,7 +35,7 @@ class Outcome:
     @property
     def is_delivered(self) -> bool:
         """Stripe takes 2xx for an answer and nothing else; redirects are failures."""
-        return self.status is not None and 200 <= self.status < 300
+        return _is_success(self.status)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Claimed:
     url: str
     secret: str
     attempts: int
+
+
+def _is_success(status: int | None) -> bool:
+    return status is not None and status in range(200, 300)
 
 
 def signature(payload: bytes, secret: str, at: int) -> str:
@@ -166,7 +170,7 @@ class Deliverer:
         except (OSError, http.client.HTTPException, ValueError) as error:
             logger.info("webhook not delivered: %s %s", claimed.event["id"], type(error).__name__)
             return None, f"{type(error).__name__}: {error}"[:200]
-        if 200 <= answer.status < 300:
+        if _is_success(answer.status):
             return answer.status, None
         logger.info("webhook refused: %s HTTP %s", claimed.event["id"], answer.status)
         return answer.status, f"HTTP {answer.status} {answer.reason}"[:200]

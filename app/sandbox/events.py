@@ -1,4 +1,4 @@
-"""Events: what happened, as Stripe tells it. Emitted in the transaction of their cause, with a delivery per endpoint."""
+"""Events: what happened, as Stripe tells it. Emitted in the transaction of their cause, with their deliveries."""
 
 import copy
 
@@ -12,7 +12,7 @@ _WITH_PREVIOUS = ("charge.refunded", "charge.dispute.funds_withdrawn", "charge.d
 
 
 def emit(transaction: Transaction, event_type: str, document: Document, previous: Document | None = None) -> Document:
-    """Records the event and queues it for every endpoint that listens. `previous`: the changed fields' former values."""
+    """Records the event and queues it for every endpoint that listens. `previous`: what the changed fields were."""
     endpoints = [
         endpoint
         for endpoint in transaction.where("webhook_endpoint", "status", "enabled")

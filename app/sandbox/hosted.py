@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from app.sandbox.cards import CARDS
-from app.sandbox.checkout import Attempt, Outcome, SessionClosed, authenticate, pay
+from app.sandbox.checkout import METHODS, Attempt, Outcome, SessionClosed, authenticate, pay, success_url
 from app.sandbox.config import SandboxConfig
 from app.sandbox.delivery import Deliverer
 from app.sandbox.documents import Document
@@ -67,14 +67,17 @@ class HostedPage:
             return self._missing()
         session, private = found
         attempt = _read_form()
-        if session["status"] == "open":
-            if fill := request.form.get("fill"):
-                return self._form(session, private, _filled(attempt, fill), {})
-            problems = _check_form(session, attempt)
-            if problems:
-                return self._form(session, private, attempt, problems, status=422)
+        fill = request.form.get("fill")
+        if session["status"] == "open" and fill:
+            return self._form(session, private, _filled(attempt, fill), {})
+        problems = _check_form(session, attempt) if session["status"] == "open" else {}
+        if problems:
+            return self._form(session, private, attempt, problems, status=422)
+        return self._pay(session, private, attempt)
+
+    def _pay(self, session: Document, private: Document, attempt: Attempt) -> Response:
         try:
-            outcome = pay(self._store, self._config, session_id, attempt)
+            outcome = pay(self._store, self._config, session["id"], attempt)
         except SessionClosed as closed:
             return self._closed(closed.session)
         except CardDeclined as declined:
@@ -98,7 +101,7 @@ class HostedPage:
         found = self._find(session_id)
         if found is None:
             return self._missing()
-        session, private = found
+        _session, private = found
         waiting = private.get("waiting")
         try:
             outcome = authenticate(self._store, session_id, passed=request.form.get("verdict") == "complete")
@@ -142,7 +145,7 @@ class HostedPage:
 
     def _closed(self, session: Document) -> Response:
         is_paid = session["status"] == "complete"
-        back = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]) if is_paid else session["cancel_url"]
+        back = success_url(session) if is_paid else session["cancel_url"]
         status = 200 if is_paid else 410
         return self._render("closed.html", session, status=status, is_paid=is_paid, back=back)
 
@@ -187,28 +190,30 @@ def _read_form() -> Attempt:
 def _check_form(session: Document, attempt: Attempt) -> dict[str, str]:
     """Sentences by field, in the order of the page."""
     problems = {}
-    needs_payment = session["amount_total"] > 0
     if not (session["customer_details"] or {}).get("email") and not is_email(attempt.email):
         problems["email"] = "Enter an email address such as name@example.org"
-    offered = session["payment_method_types"]
-    is_card = attempt.method == "card"
-    if needs_payment and (attempt.method not in ("card", "bank_debit", "bank_debit_fails") or is_card != ("card" in offered) and len(offered) == 1):
-        problems["method"] = "Choose how to pay"
-    if needs_payment and is_card:
-        for name, sentence in (
-            ("number", "Enter the card number"),
-            ("expiry", "Enter the month and year on the card, such as 12 / 34"),
-            ("cvc", "Enter the three digits on the back of the card"),
-        ):
-            if not getattr(attempt, name):
-                problems[name] = sentence
-    if needs_payment and not attempt.name:
-        problems["name"] = "Enter the name on the card or account"
+    if session["amount_total"] > 0:
+        problems |= _check_payment(session, attempt)
     if session["billing_address_collection"] == "required" and not attempt.address.get("postal_code"):
         problems["postal_code"] = "Enter the postal code"
     if (session["consent_collection"] or {}).get("terms_of_service") == "required" and not attempt.accepts_terms:
         problems["terms"] = "Tick the box to accept the terms"
     return problems
+
+
+def _check_payment(session: Document, attempt: Attempt) -> dict[str, str]:
+    offered = session["payment_method_types"]
+    is_offered = "card" in offered if attempt.method == "card" else bool(set(offered) - {"card"})
+    if attempt.method not in METHODS or not is_offered:
+        return {"method": "Choose how to pay"}
+    asked = {
+        "number": "Enter the card number",
+        "expiry": "Enter the month and year on the card, such as 12 / 34",
+        "cvc": "Enter the three digits on the back of the card",
+        "name": "Enter the name on the card or account",
+    }
+    needed = asked if attempt.method == "card" else {"name": asked["name"]}
+    return {name: sentence for name, sentence in needed.items() if not getattr(attempt, name)}
 
 
 def _filled(attempt: Attempt, fill: str) -> Attempt:

@@ -81,8 +81,8 @@ def find_stored(transaction: Transaction, key: str, address: str, digest: str) -
         )
     if row["digest"] != digest:
         raise IdempotencyMismatch(
-            "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using "
-            f"a key other than '{key}' if you meant to execute a different request."
+            "Keys for idempotent requests can only be used with the same parameters they were first used with. Try "
+            f"using a key other than '{key}' if you meant to execute a different request."
         )
     return Stored(row["status"], json.loads(row["body"]), row["request_id"])
 

@@ -30,6 +30,7 @@ class LeverKind:
     settings: dict[str, Setting]
 
 
+LONGEST_SECONDS, MOST_TIMES = 86_400, 1_000
 _TYPES = {"types": Setting([])}
 _TARGET = {"method": Setting(""), "path": Setting("*")}
 _WHEN = {"when": Setting("before", ("before", "after"))}
@@ -48,7 +49,7 @@ KINDS: dict[str, LeverKind] = {
             **_TARGET,
             **_WHEN,
             "status": Setting(500, (400, 401, 403, 404, 409, 429, 500, 502, 503, 504)),
-            "stored": Setting(True, (True, False)),
+            "stored": Setting(default=True, choices=(True, False)),
         },
     ),
     "api_close": LeverKind(
@@ -116,12 +117,12 @@ def _checked(name: str, setting: Setting, value: Any) -> Any:
             raise LeverError(f"{name} must be a list of event types, such as ['checkout.session.*']")
         return value
     if isinstance(setting.default, float):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_SECONDS:
             raise LeverError(f"{name} must be a number of seconds")
         return float(value)
     if type(value) is not type(setting.default):
         raise LeverError(f"{name} must be a {type(setting.default).__name__}")
-    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 1_000:
+    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= MOST_TIMES:
         raise LeverError(f"{name} must be between 1 and 1000")
     return value
 

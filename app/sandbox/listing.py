@@ -35,11 +35,11 @@ def list_page(
         wanted = value if isinstance(value, list) else [value]
         conditions.append(f"json_extract(json, '$.{chosen.path}') IN ({', '.join('?' * len(wanted))})")
         values += wanted
-    return page_where(transaction, kind, url, params, conditions, values)
+    return page_where(transaction, kind, url, params, conditions=conditions, values=values)
 
 
 def page_where(
-    transaction: Transaction, kind: str, url: str, params: Document, conditions: list[str], values: list[Any]
+    transaction: Transaction, kind: str, url: str, params: Document, *, conditions: list[str], values: list[Any]
 ) -> Document:
     """The page that `limit`, `starting_after` and `ending_before` point at among the rows that fit."""
     after, before = params.get("starting_after"), params.get("ending_before")

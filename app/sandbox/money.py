@@ -3,14 +3,18 @@
 Source: Stripe's page on currencies (read 2026-11). Amounts are integers in the minor unit throughout.
 """
 
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+from app.sandbox.documents import words
+
+ZERO_DECIMAL = frozenset(words("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"))
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 OTHER_CURRENCIES = frozenset(
-    "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad cdf chf cny cop "
-    "crc cve czk dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gtq gyd hkd hnl htg huf idr ils inr isk jmd kes kgs "
-    "khr kyd kzt lak lbp lkr lrd lsl mad mdl mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd pab pen "
-    "pgk php pkr pln qar ron rsd rub sar sbd scr sek sgd shp sle sos srd std szl thb tjs top try ttd twd tzs uah ugx "
-    "uyu uzs wst xcd yer zar zmw".split()
+    words(
+        "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad cdf chf "
+        "cny cop crc cve czk dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gtq gyd hkd hnl htg huf idr ils inr "
+        "isk jmd kes kgs khr kyd kzt lak lbp lkr lrd lsl mad mdl mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn "
+        "nio nok npr nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sek sgd shp sle sos srd std szl thb "
+        "tjs top try ttd twd tzs uah ugx uyu uzs wst xcd yer zar zmw"
+    )
 )
 CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | OTHER_CURRENCIES
 
@@ -43,7 +47,7 @@ def largest_charge(currency: str) -> int:
 def format_amount(amount: int, currency: str) -> str:
     """`$97.00`, `¥500`, `KWD 5.000`; the sign stands first."""
     places = exponent(currency)
-    sign = "-" if amount < 0 else ""
+    sign = "−" if amount < 0 else ""
     whole, rest = divmod(abs(amount), 10**places)
     number = f"{whole:,}" + (f".{rest:0{places}d}" if places else "")
     return f"{sign}{_SYMBOLS.get(currency, currency.upper() + ' ')}{number}"

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from app.sandbox.errors import InvalidRequest, missing_parameter, unknown_parameter, unsupported_parameter
 from app.sandbox.money import CURRENCIES
 
+MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA_VALUE = 50, 40, 500
 _WHOLE = re.compile(r"-?\d{1,18}")
 _NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,12})?")
 _URL = re.compile(r"https?://[^/\s]+\S*")
@@ -71,7 +72,8 @@ class Currency:
         text = Text().read(value, name).lower()
         if text not in CURRENCIES:
             raise InvalidRequest(
-                f"Invalid currency: {text}. Stripe currently supports these currencies: {', '.join(sorted(CURRENCIES))}",
+                f"Invalid currency: {text}. Stripe currently supports these currencies: "
+                f"{', '.join(sorted(CURRENCIES))}",
                 param=name,
             )
         return text
@@ -137,7 +139,7 @@ class Metadata:
             return ""
         if not isinstance(value, dict):
             raise InvalidRequest("Invalid object", param=name)
-        if len(value) > 50:
+        if len(value) > MOST_METADATA:
             raise InvalidRequest(
                 f"Invalid metadata: metadata can have at most 50 keys, but {len(value)} were given.", param=name
             )
@@ -147,11 +149,11 @@ class Metadata:
                     "Invalid metadata: metadata values must be strings, but an object was given.",
                     param=f"{name}[{key}]",
                 )
-            if len(key) > 40:
+            if len(key) > LONGEST_METADATA_KEY:
                 raise InvalidRequest(
                     f"Metadata keys can have up to 40 characters, but {key} has {len(key)}.", param=name
                 )
-            if len(item) > 500:
+            if len(item) > LONGEST_METADATA_VALUE:
                 raise InvalidRequest(
                     f"Metadata values can have up to 500 characters, but you passed in a value of {len(item)}.",
                     param=f"{name}[{key}]",
@@ -245,6 +247,6 @@ def merge_metadata(current: Mapping[str, str] | None, change: dict[str, str] | s
         return {}
     merged = {**(current or {}), **change}
     kept = {key: value for key, value in merged.items() if value != ""}
-    if len(kept) > 50:
+    if len(kept) > MOST_METADATA:
         raise InvalidRequest("Invalid metadata: metadata can have at most 50 keys.", param="metadata")
     return kept

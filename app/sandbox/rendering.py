@@ -5,6 +5,7 @@ from typing import Any
 
 from app.sandbox.documents import Document
 from app.sandbox.errors import InvalidRequest
+from app.sandbox.listing import DEFAULT_LIMIT
 from app.sandbox.store import Transaction
 
 DEEPEST = 4
@@ -61,6 +62,7 @@ def _without_hidden(value: Any) -> Any:
 def _expand(transaction: Transaction, document: Document, steps: list[str], dotted: str) -> Document:
     step, rest = steps[0], steps[1:]
     kind = str(document.get("object", ""))
+    value: Any
     if kind == "list" and step == "data":
         if not rest:
             return document
@@ -107,13 +109,13 @@ def _follow(transaction: Transaction, identifier: str) -> Document | None:
 def _line_items(transaction: Transaction, session: Document) -> Document:
     items = transaction.private(session["id"])["line_items"]
     url = f"/v1/checkout/sessions/{session['id']}/line_items"
-    return {"object": "list", "url": url, "has_more": len(items) > 10, "data": items[:10]}
+    return {"object": "list", "url": url, "has_more": len(items) > DEFAULT_LIMIT, "data": items[:DEFAULT_LIMIT]}
 
 
 def _refunds(transaction: Transaction, charge: Document) -> Document:
     refunds = list(reversed(transaction.where("refund", "charge", charge["id"])))
     url = f"/v1/charges/{charge['id']}/refunds"
-    return {"object": "list", "url": url, "has_more": len(refunds) > 10, "data": refunds[:10]}
+    return {"object": "list", "url": url, "has_more": len(refunds) > DEFAULT_LIMIT, "data": refunds[:DEFAULT_LIMIT]}
 
 
 def _total_details(transaction: Transaction, session: Document) -> Document | None:
@@ -125,7 +127,7 @@ def _total_details(transaction: Transaction, session: Document) -> Document | No
     return {**details, "breakdown": {"discounts": discounts, "taxes": []}}
 
 
-def _item_discounts(transaction: Transaction, item: Document) -> list[Document]:
+def _item_discounts(_transaction: Transaction, item: Document) -> list[Document]:
     discounts: list[Document] = item.get("_discounts", [])
     return discounts
 

@@ -1,4 +1,4 @@
-"""What is to happen by itself later: sessions expire, bank debits and refunds settle. Rows, so a restart forgets none."""
+"""What is to happen by itself later: sessions expire, bank debits and refunds settle. A restart forgets none."""
 
 import json
 from dataclasses import dataclass

@@ -2,12 +2,41 @@
 
 from flask import Flask
 
+from app.site import (
+    account,
+    blog,
+    catalog,
+    checkout,
+    dev_mail,
+    drawings,
+    lessons,
+    newsletter,
+    orders,
+    pages,
+    sign_in,
+    static_files,
+    viewer,
+)
 from app.site.blueprint import blueprint
 
 # Imported for the routes they hang on the blueprint.
-VIEWS = ()
+VIEWS = (
+    account,
+    blog,
+    catalog,
+    checkout,
+    dev_mail,
+    drawings,
+    lessons,
+    newsletter,
+    orders,
+    pages,
+    sign_in,
+    static_files,
+)
 
 
 def init_app(app: Flask) -> None:
     """Register the audience's views."""
+    viewer.init_app(app)
     app.register_blueprint(blueprint)

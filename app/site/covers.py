@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 HEIGHT = 360.0
+LONGEST_SIDE_DIGITS = 4
+MOST_STRETCH = 5
+FUNNEL_DOTS = 110
 PatternName = Literal["funnel", "steps", "arcs", "grid", "split"]
 PaletteName = Literal["ink", "paper", "mist", "blue"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Palette:
-    """Five colors; pop is the one bright spot of a picture."""
+    """Six colors; pop is the one bright spot of a picture."""
 
     ground: str
+    other_half: str
     main: str
     second: str
     soft: str
@@ -25,22 +29,18 @@ class Palette:
 
 
 PALETTES: dict[PaletteName, Palette] = {
-    "ink": Palette(ground="#17181c", main="#fff", second="#2a48d7", soft="#4a4d58", pop="#e4f26a"),
+    "ink": Palette(
+        ground="#17181c", other_half="#e9edff", main="#fff", second="#5c77ff", soft="#4a4d58", pop="#e4f26a"
+    ),
     "paper": Palette(
-        ground="#f0eadc",
-        main="#17181c",
-        second="#2a48d7",
-        soft="#d8d0b5",
-        pop="#2a48d7",
+        ground="#f0eadc", other_half="#17181c", main="#17181c", second="#2a48d7", soft="#d8d0b5", pop="#2a48d7"
     ),
     "mist": Palette(
-        ground="#e9edff",
-        main="#17181c",
-        second="#2a48d7",
-        soft="#b9c5ff",
-        pop="#2a48d7",
+        ground="#e9edff", other_half="#17181c", main="#17181c", second="#2a48d7", soft="#b9c5ff", pop="#2a48d7"
     ),
-    "blue": Palette(ground="#2a48d7", main="#fff", second="#17181c", soft="#93a4ff", pop="#e4f26a"),
+    "blue": Palette(
+        ground="#2a48d7", other_half="#17181c", main="#fff", second="#17181c", soft="#93a4ff", pop="#e4f26a"
+    ),
 }
 PATTERN_NAMES: tuple[PatternName, ...] = ("funnel", "steps", "arcs", "grid", "split")
 PALETTE_NAMES: tuple[PaletteName, ...] = ("ink", "paper", "mist", "blue")
@@ -64,24 +64,25 @@ def cover_svg(slug: str, *, ratio: str = "16:9") -> str:
     pattern, palette = CHOSEN.get(slug) or _choose(slug)
     colors = PALETTES[palette]
     drawing = _PATTERNS[pattern](width, colors, _fractions(slug))
+    size = f'width="{_n(width)}" height="{_n(HEIGHT)}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(HEIGHT)}" width="{_n(width)}" height="{_n(HEIGHT)}">'
-        f'<rect width="{_n(width)}" height="{_n(HEIGHT)}" fill="{colors.ground}"/>{drawing}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(HEIGHT)}" {size}>'
+        f'<rect {size} fill="{colors.ground}"/>{drawing}</svg>'
     )
 
 
 def _width(ratio: str) -> float:
-    parts = ratio.split(":")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
+    across, _, down = ratio.partition(":")
+    if not all(side.isascii() and side.isdigit() and len(side) <= LONGEST_SIDE_DIGITS for side in (across, down)):
         raise ValueError(f"not a ratio such as 16:9: {ratio!r}")
-    across, down = int(parts[0]), int(parts[1])
-    if not across or not down or max(across, down) > 5 * min(across, down):
+    sides = int(across), int(down)
+    if not min(sides) or max(sides) > MOST_STRETCH * min(sides):
         raise ValueError(f"not a ratio between 1:5 and 5:1: {ratio!r}")
-    return HEIGHT * across / down
+    return HEIGHT * sides[0] / sides[1]
 
 
 def _choose(slug: str) -> tuple[PatternName, PaletteName]:
-    digest = hashlib.sha256(slug.encode()).digest()
+    digest = hashlib.sha256(f"cover/660/{slug}".encode()).digest()
     return PATTERN_NAMES[digest[0] % len(PATTERN_NAMES)], PALETTE_NAMES[digest[1] % len(PALETTE_NAMES)]
 
 
@@ -97,25 +98,35 @@ def _n(number: float) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
+def _rect(*, x: float, y: float, width: float, height: float, radius: float, color: str) -> str:
+    place = f'x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}"'
+    return f'<rect {place} rx="{_n(radius)}" fill="{color}"/>'
+
+
+def _half_circle(*, x: float, y: float, radius: float, sweep: int, color: str) -> str:
+    """The left half (sweep 0) or the right half (sweep 1) of a circle."""
+    r = _n(radius)
+    return f'<path d="M{_n(x)} {_n(y - radius)}a{r} {r} 0 0 {sweep} 0 {_n(2 * radius)}z" fill="{color}"/>'
+
+
 def _funnel(width: float, colors: Palette, fractions: Iterator[float]) -> str:
     """Scattered dots that gather into one line and one bright circle."""
-    middle, end = HEIGHT / 2, width * 0.76
-    groups: dict[tuple[str, int, str], list[str]] = {}
-    for index in range(120):
-        along = (index / 120) ** 0.75
-        x = width * 0.04 + (end - width * 0.04) * along + (next(fractions) - 0.5) * width * 0.05
-        spread = (1 - along) ** 1.25 * HEIGHT * 0.78 + 10 * (1 - along) + 6
-        # The sum of two gathers the dots around the middle.
-        y = middle + (next(fractions) + next(fractions) - 1) * spread * 0.62
-        color = colors.second if next(fractions) < 0.24 else colors.main
-        size = 4 if along < 0.3 else 6 if along < 0.7 else 8
-        opacity = ".5" if along < 0.3 else ".8" if along < 0.75 else "1"
-        groups.setdefault((color, size, opacity), []).append(f"M{_n(min(x, end))} {_n(y)}h0")
+    middle, start, end = HEIGHT / 2, width * 0.05, width * 0.755
+    groups: dict[tuple[str, float, str], list[str]] = {}
+    for index in range(FUNNEL_DOTS):
+        # Even at the wide end, dense at the narrow one.
+        along = (index / FUNNEL_DOTS) ** 0.72
+        x = start + (end - start) * along + (next(fractions) - 0.5) * width * 0.06 * (1 - along)
+        # Two numbers together gather around the middle.
+        y = middle + (next(fractions) + next(fractions) - 1) * ((1 - along) * HEIGHT * 0.5 + 9)
+        color = colors.second if next(fractions) * 5 < 1 else colors.main
+        step = min(3, int(along * 4))
+        groups.setdefault((color, 3.6 + 1.3 * step, (".45", ".7", ".85", "1")[step]), []).append(f"M{_n(x)} {_n(y)}h0")
     dots = "".join(
-        f'<path d="{"".join(moves)}" stroke="{color}" stroke-width="{size}" opacity="{opacity}"/>'
+        f'<path d="{"".join(moves)}" stroke="{color}" stroke-width="{_n(size)}" opacity="{opacity}"/>'
         for (color, size, opacity), moves in groups.items()
     )
-    line = f'<path d="M{_n(end + 8)} {_n(middle)}H{_n(width * 0.85)}" stroke="{colors.pop}" stroke-width="5"/>'
+    line = f'<path d="M{_n(end + 10)} {_n(middle)}H{_n(width * 0.84)}" stroke="{colors.pop}" stroke-width="5"/>'
     circle = f'<circle cx="{_n(width * 0.905)}" cy="{_n(middle)}" r="26" fill="{colors.pop}"/>'
     return f'<g fill="none" stroke-linecap="round">{dots}{line}</g>{circle}'
 
@@ -126,13 +137,10 @@ def _steps(width: float, colors: Palette, fractions: Iterator[float]) -> str:
     pitch = width * 0.8 / count
     bars = []
     for index in range(count):
-        rise = (index + 1) / count
-        height = HEIGHT * (0.08 + 0.7 * rise**1.2)
+        height = HEIGHT * (0.08 + 0.7 * ((index + 1) / count) ** 1.2)
         color = colors.pop if index == count - 1 else (colors.soft, colors.main)[index % 2]
-        bars.append(
-            f'<rect x="{_n(width * 0.1 + pitch * index + pitch * 0.12)}" y="{_n(HEIGHT * 0.9 - height)}"'
-            f' width="{_n(pitch * 0.76)}" height="{_n(height)}" rx="7" fill="{color}"/>'
-        )
+        left = width * 0.1 + pitch * (index + 0.12)
+        bars.append(_rect(x=left, y=HEIGHT * 0.9 - height, width=pitch * 0.76, height=height, radius=7, color=color))
     return "".join(bars)
 
 
@@ -150,24 +158,22 @@ def _arcs(width: float, colors: Palette, fractions: Iterator[float]) -> str:
 
 
 def _grid(width: float, colors: Palette, fractions: Iterator[float]) -> str:
-    """Squares and circles that turn from scattered to settled."""
+    """Squares that turn into circles, from scattered to settled."""
     rows, pitch = 4, HEIGHT * 0.78 / 4
     columns = max(2, round(width * 0.84 / pitch))
-    left, top, size = (width - columns * pitch) / 2, HEIGHT * 0.11, pitch * 0.66
+    size = pitch * 0.66
+    left, top = (width - columns * pitch + pitch - size) / 2, (HEIGHT - rows * pitch + pitch - size) / 2
     shapes = []
     for row in range(rows):
         for column in range(columns):
-            chance, round_chance = next(fractions), next(fractions)
             settled = (column + 1) / columns * 0.55 + (row + 1) / rows * 0.35
-            color = colors.soft if chance > settled else colors.pop if chance < 0.16 else colors.main
-            radius = size / 2 if color != colors.soft and round_chance < 0.8 else size * 0.16
-            x, y = (
-                left + column * pitch + (pitch - size) / 2,
-                top + row * pitch + (pitch - size) / 2,
-            )
-            shapes.append(
-                f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(size)}" height="{_n(size)}" rx="{_n(radius)}" fill="{color}"/>'
-            )
+            is_settled = next(fractions) < settled
+            # One settled cell in six is bright, four in five are round.
+            color = (colors.pop if next(fractions) * 6 < 1 else colors.main) if is_settled else colors.soft
+            is_round = next(fractions) * 5 < 4 * is_settled
+            radius = size / 2 if is_round else size * 0.16
+            x, y = left + column * pitch, top + row * pitch
+            shapes.append(_rect(x=x, y=y, width=size, height=size, radius=radius, color=color))
     return "".join(shapes)
 
 
@@ -175,20 +181,16 @@ def _split(width: float, colors: Palette, fractions: Iterator[float]) -> str:
     """A circle in two halves: rings on one side, solid on the other."""
     middle, center = HEIGHT / 2, width / 2
     radius = min(HEIGHT, width) * 0.4
-    other = colors.main if colors.main != "#fff" else "#e9edff" if colors.ground == "#17181c" else "#17181c"
     rings = 7 + int(next(fractions) * 3)
     step = radius * 0.95 / rings
-    half = f'<rect x="{_n(center)}" width="{_n(center)}" height="{_n(HEIGHT)}" fill="{other}"/>'
-    solid = colors.pop
-
-    def left_half(size: float, color: str) -> str:
-        return f'<path d="M{_n(center)} {_n(middle - size)}a{_n(size)} {_n(size)} 0 0 0 0 {_n(2 * size)}z" fill="{color}"/>'
-
-    left = left_half(radius, colors.soft) + "".join(
-        left_half(step * (rings - index), (solid, colors.ground)[index % 2]) for index in range(rings)
+    half = f'<rect x="{_n(center)}" width="{_n(center)}" height="{_n(HEIGHT)}" fill="{colors.other_half}"/>'
+    left = _half_circle(x=center, y=middle, radius=radius, sweep=0, color=colors.soft) + "".join(
+        _half_circle(
+            x=center, y=middle, radius=step * (rings - index), sweep=0, color=(colors.pop, colors.ground)[index % 2]
+        )
+        for index in range(rings)
     )
-    right = f'<path d="M{_n(center)} {_n(middle - radius)}a{_n(radius)} {_n(radius)} 0 0 1 0 {_n(2 * radius)}z" fill="{solid}"/>'
-    return half + left + right
+    return half + left + _half_circle(x=center, y=middle, radius=radius, sweep=1, color=colors.pop)
 
 
 _PATTERNS: dict[PatternName, Callable[[float, Palette, Iterator[float]], str]] = {

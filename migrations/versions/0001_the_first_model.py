@@ -1120,6 +1120,7 @@ def upgrade():
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("reason", sa.String(length=300), nullable=False),
         sa.Column("requested_by_id", sa.Integer(), nullable=True),
+        sa.Column("stripe_charge_id", sa.String(length=255), nullable=False),
         sa.Column("stripe_refund_id", sa.String(length=255), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -13,9 +13,7 @@ GEOMETRY = {f"{SVG}{name}" for name in ("svg", "g", "rect", "circle", "path")}
 
 
 def test_the_same_slug_gives_the_same_cover() -> None:
-    assert cover_svg("prompt-engineering-at-work") == cover_svg(
-        "prompt-engineering-at-work"
-    )
+    assert cover_svg("prompt-engineering-at-work") == cover_svg("prompt-engineering-at-work")
 
 
 def test_different_slugs_differ() -> None:
@@ -39,11 +37,7 @@ def test_covers_are_small_well_formed_geometry_without_style_or_script(
 
         assert len(svg.encode()) < MOST_BYTES
         assert {element.tag for element in root.iter()} <= GEOMETRY
-        assert not any(
-            name == "style" or name.startswith("on")
-            for element in root.iter()
-            for name in element.attrib
-        )
+        assert not any(name == "style" or name.startswith("on") for element in root.iter() for name in element.attrib)
 
 
 def test_the_ratio_sets_the_size() -> None:
@@ -89,9 +83,7 @@ def test_the_lead_engine_course_has_its_funnel_with_the_lime_dot_on_ink() -> Non
 
 
 def test_the_ai_paradox_post_has_its_split_circle_on_paper() -> None:
-    svg = cover_svg(
-        "the-ai-paradox-how-advanced-models-and-job-cuts-are-reshaping-the-future-of-work"
-    )
+    svg = cover_svg("the-ai-paradox-how-advanced-models-and-job-cuts-are-reshaping-the-future-of-work")
 
     assert 'height="360" fill="#f0eadc"' in svg
     assert 'fill="#2a48d7"' in svg

@@ -4,7 +4,7 @@ from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import no_such
 from app.sandbox.listing import Filter, list_page
-from app.sandbox.money import exponent
+from app.sandbox.money import THREE_DECIMAL
 from app.sandbox.parameters import Currency, Range, Text, listing, operation
 from app.sandbox.store import Transaction
 
@@ -19,19 +19,26 @@ _FILTERS = (Filter("currency", "currency"), Filter("source", "source"), Filter("
 
 def charge_fee(amount: int, currency: str) -> int:
     """2.9 % and 30 cents (30 of the whole unit where there are no cents)."""
-    fixed = 300 if exponent(currency) == 3 else 30
+    fixed = 300 if currency in THREE_DECIMAL else 30
     return (amount * 29 + 500) // 1000 + fixed
 
 
 def dispute_fee(currency: str) -> int:
     """15.00, or what stands for it without cents."""
-    return 1500 * (10 if exponent(currency) == 3 else 1)
+    return 1500 * (10 if currency in THREE_DECIMAL else 1)
 
 
 def move_money(
-    transaction: Transaction, kind: str, category: str, amount: int, fee: int, source: Document, description: str | None
+    transaction: Transaction,
+    source: Document,
+    kind: str,
+    category: str,
+    *,
+    amount: int,
+    fee: int = 0,
+    description: str | None = None,
 ) -> Document:
-    """One movement. `amount` is negative where money leaves; `fee` lowers what is left."""
+    """One movement, caused by `source`. `amount` is negative where money leaves; `fee` lowers what is left."""
     at = now()
     details = {
         "amount": fee,
@@ -61,7 +68,7 @@ def move_money(
     )
 
 
-def retrieve_balance_transaction(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_balance_transaction(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("balance_transaction", identifier)
     if found is None:
         raise no_such("balance transaction", identifier, param="id")

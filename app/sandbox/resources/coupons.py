@@ -21,6 +21,7 @@ from app.sandbox.parameters import (
 )
 from app.sandbox.store import Transaction
 
+WHOLE_PERCENT = 100
 CREATE = operation(
     {
         "amount_off": Whole(1, 99_999_999),
@@ -45,7 +46,7 @@ def create_coupon(transaction: Transaction, params: Document) -> Document:
     percent, amount = params.get("percent_off"), params.get("amount_off")
     if (percent is None) == (amount is None):
         raise InvalidRequest("Must provide percent_off or amount_off, but not both.", param="percent_off")
-    if percent is not None and not 0 < percent <= 100:
+    if percent is not None and not 0 < percent <= WHOLE_PERCENT:
         raise InvalidRequest(
             "Invalid percent_off: must be greater than 0 and at most 100.",
             code="parameter_invalid_integer",
@@ -89,7 +90,7 @@ def create_coupon(transaction: Transaction, params: Document) -> Document:
     return coupon
 
 
-def retrieve_coupon(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_coupon(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("coupon", identifier)
     if found is None:
         raise no_such("coupon", identifier, param="coupon")

@@ -34,8 +34,8 @@ _FIELDS: dict[str, Kind] = {
 }
 CREATE = operation(
     _FIELDS,
-    elsewhere="balance business_name cash_balance individual_name invoice_prefix invoice_settings next_invoice_sequence "
-    "payment_method shipping source tax tax_id_data test_clock",
+    elsewhere="balance business_name cash_balance individual_name invoice_prefix invoice_settings "
+    "next_invoice_sequence payment_method shipping source tax tax_id_data test_clock",
 )
 UPDATE = operation(
     _FIELDS,
@@ -87,7 +87,7 @@ def address_document(given: Document | None) -> Document | None:
     return None if not given else {name: given.get(name) or None for name in ADDRESS_FIELDS}
 
 
-def retrieve_customer(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_customer(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("customer", identifier)
     if found is None:
         raise no_such("customer", identifier, param="id")

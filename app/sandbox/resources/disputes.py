@@ -1,7 +1,7 @@
 """Disputes: opened by a test card or by a person, closed by accepting, by evidence or by a person."""
 
 from app.sandbox.clock import now
-from app.sandbox.documents import Document, new_id
+from app.sandbox.documents import Document, new_id, words
 from app.sandbox.errors import InvalidRequest, Refused, no_such
 from app.sandbox.events import changed, emit
 from app.sandbox.listing import Filter, list_page
@@ -9,21 +9,23 @@ from app.sandbox.parameters import Flag, Metadata, Range, Record, Text, listing,
 from app.sandbox.resources.balance import dispute_fee, move_money
 from app.sandbox.store import Transaction
 
-REASONS = (
-    "bank_cannot_process check_returned credit_not_processed customer_initiated debit_not_authorized duplicate fraudulent "
-    "general incorrect_account_details insufficient_funds noncompliant product_not_received product_unacceptable "
-    "subscription_canceled unrecognized"
-).split()
-_FILES = frozenset(
-    "cancellation_policy customer_communication customer_signature duplicate_charge_documentation receipt refund_policy "
-    "service_documentation shipping_documentation uncategorized_file".split()
+REASONS = words(
+    "bank_cannot_process check_returned credit_not_processed customer_initiated debit_not_authorized duplicate "
+    "fraudulent general incorrect_account_details insufficient_funds noncompliant product_not_received "
+    "product_unacceptable subscription_canceled unrecognized"
 )
-_TEXTS = (
-    "access_activity_log billing_address cancellation_policy_disclosure cancellation_rebuttal customer_email_address "
-    "customer_name customer_purchase_ip duplicate_charge_explanation duplicate_charge_id product_description "
-    "refund_policy_disclosure refund_refusal_explanation service_date shipping_address shipping_carrier shipping_date "
-    "shipping_tracking_number uncategorized_text"
-).split()
+_FILES = frozenset(
+    words(
+        "cancellation_policy customer_communication customer_signature duplicate_charge_documentation receipt "
+        "refund_policy service_documentation shipping_documentation uncategorized_file"
+    )
+)
+_TEXTS = words(
+    "access_activity_log billing_address cancellation_policy_disclosure cancellation_rebuttal "
+    "customer_email_address customer_name customer_purchase_ip duplicate_charge_explanation duplicate_charge_id "
+    "product_description refund_policy_disclosure refund_refusal_explanation service_date shipping_address "
+    "shipping_carrier shipping_date shipping_tracking_number uncategorized_text"
+)
 UPDATE = operation(
     {
         "evidence": Record({name: Text(20_000) for name in _TEXTS}, elsewhere=_FILES | {"enhanced_evidence"}),
@@ -91,11 +93,7 @@ def open_dispute(
             },
         }
     if not is_inquiry:
-        fee = dispute_fee(charge["currency"])
-        taken = move_money(
-            transaction, "adjustment", "dispute", -disputed, fee, dispute, f"Chargeback withdrawal for {charge['id']}"
-        )
-        dispute["balance_transactions"] = [taken]
+        dispute["balance_transactions"] = [_withdraw(transaction, dispute)]
     transaction.insert(dispute)
     before = dict(charge)
     charge["disputed"] = True
@@ -106,6 +104,19 @@ def open_dispute(
     if changed(before, charge):
         emit(transaction, "charge.updated", charge, changed(before, charge))
     return dispute
+
+
+def _withdraw(transaction: Transaction, dispute: Document) -> Document:
+    """The bank takes the money, and the fee with it."""
+    return move_money(
+        transaction,
+        dispute,
+        "adjustment",
+        "dispute",
+        amount=-dispute["amount"],
+        fee=dispute_fee(dispute["currency"]),
+        description=f"Chargeback withdrawal for {dispute['charge']}",
+    )
 
 
 def _evidence(charge: Document) -> Document:
@@ -131,12 +142,12 @@ def close_dispute(transaction: Transaction, dispute: Document, outcome: str) -> 
     if outcome == "won":
         back = move_money(
             transaction,
+            dispute,
             "adjustment",
             "dispute_reversal",
-            dispute["amount"],
-            -dispute_fee(dispute["currency"]),
-            dispute,
-            f"Chargeback reversal for {dispute['charge']}",
+            amount=dispute["amount"],
+            fee=-dispute_fee(dispute["currency"]),
+            description=f"Chargeback reversal for {dispute['charge']}",
         )
         dispute["balance_transactions"] = [*dispute["balance_transactions"], back]
     transaction.save(dispute)
@@ -151,15 +162,7 @@ def escalate_inquiry(transaction: Transaction, dispute: Document) -> Document:
     if dispute["status"] not in ("warning_needs_response", "warning_under_review"):
         raise Refused(f"Dispute {dispute['id']} is no open inquiry: {dispute['status']}.")
     before = dict(dispute)
-    taken = move_money(
-        transaction,
-        "adjustment",
-        "dispute",
-        -dispute["amount"],
-        dispute_fee(dispute["currency"]),
-        dispute,
-        f"Chargeback withdrawal for {dispute['charge']}",
-    )
+    taken = _withdraw(transaction, dispute)
     dispute |= {"status": "needs_response", "is_charge_refundable": False, "balance_transactions": [taken]}
     transaction.save(dispute)
     emit(transaction, "charge.dispute.updated", dispute, changed(before, dispute))
@@ -167,7 +170,7 @@ def escalate_inquiry(transaction: Transaction, dispute: Document) -> Document:
     return dispute
 
 
-def retrieve_dispute(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_dispute(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("dispute", identifier)
     if found is None:
         raise no_such("dispute", identifier, param="dispute")

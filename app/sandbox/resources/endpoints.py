@@ -66,7 +66,7 @@ def insert_endpoint(
 
 
 def ensure_endpoint(transaction: Transaction, url: str, secret: str) -> Document:
-    """The endpoint of the shop beside us, made once. A given secret replaces the stored one; none leaves or makes it."""
+    """The endpoint of the shop beside us, made once. A given secret replaces the stored one."""
     found = transaction.where("webhook_endpoint", "url", url)
     if not found:
         return insert_endpoint(transaction, url, ["*"], secret or new_id("whsec"), {"description": "The shop"})
@@ -75,7 +75,7 @@ def ensure_endpoint(transaction: Transaction, url: str, secret: str) -> Document
     return found[0]
 
 
-def retrieve_endpoint(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_endpoint(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("webhook_endpoint", identifier)
     if found is None:
         raise no_such("webhook endpoint", identifier, param="webhook_endpoint")
@@ -110,7 +110,7 @@ def list_endpoints(transaction: Transaction, params: Document) -> Document:
     return list_page(transaction, "webhook_endpoint", "/v1/webhook_endpoints", params)
 
 
-def retrieve_event(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_event(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("event", identifier)
     if found is None or _are_forgotten(transaction):
         raise no_such("event", identifier, param="id")
@@ -131,7 +131,7 @@ def list_events(transaction: Transaction, params: Document) -> Document:
     if wanted:
         conditions.append("(" + " OR ".join(["json_extract(json, '$.type') GLOB ?"] * len(wanted)) + ")")
         values += wanted
-    page = page_where(transaction, "event", "/v1/events", params, conditions, values)
+    page = page_where(transaction, "event", "/v1/events", params, conditions=conditions, values=values)
     page["data"] = [event | {"pending_webhooks": _waiting(transaction, event["id"])} for event in page["data"]]
     return page
 
@@ -149,7 +149,7 @@ def _waiting(transaction: Transaction, event_id: str) -> int:
     return 0 if row is None else int(row["waiting"])
 
 
-def retrieve_account(transaction: Transaction, params: Document) -> Document:
+def retrieve_account(transaction: Transaction, _params: Document) -> Document:
     """The one account of this sandbox; its id stays the same until the file is deleted."""
     row = transaction.row("SELECT value FROM settings WHERE name = 'account_id'")
     return {

@@ -7,7 +7,7 @@ from app.sandbox.errors import no_such
 from app.sandbox.store import Transaction
 
 
-def retrieve_method(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_method(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("payment_method", identifier)
     if found is None:
         raise no_such("PaymentMethod", identifier, param="payment_method")

@@ -15,10 +15,10 @@ from app.sandbox.store import Transaction
 
 UPDATE_INTENT = operation(
     {"metadata": Metadata(), "description": Text(1000), "receipt_email": Email()},
-    elsewhere="allowed_payment_method_types amount amount_details application_fee_amount capture_method currency customer "
-    "customer_account excluded_payment_method_types hooks payment_details payment_method payment_method_configuration "
-    "payment_method_data payment_method_options setup_future_usage shipping statement_descriptor "
-    "statement_descriptor_suffix transfer_data transfer_group",
+    elsewhere="allowed_payment_method_types amount amount_details application_fee_amount capture_method currency "
+    "customer customer_account excluded_payment_method_types hooks payment_details payment_method "
+    "payment_method_configuration payment_method_data payment_method_options setup_future_usage shipping "
+    "statement_descriptor statement_descriptor_suffix transfer_data transfer_group",
 )
 LIST_INTENTS = listing({"created": Range(), "customer": Text()}, "customer_account")
 UPDATE_CHARGE = operation(
@@ -35,7 +35,7 @@ _CHARGE_FILTERS = (
 )
 
 
-def retrieve_intent(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_intent(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("payment_intent", identifier)
     if found is None:
         raise no_such("payment_intent", identifier, param="intent")
@@ -51,7 +51,7 @@ def update_intent(transaction: Transaction, params: Document, identifier: str) -
     return _update(transaction, retrieve_intent(transaction, params, identifier), params)
 
 
-def retrieve_charge(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_charge(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("charge", identifier)
     if found is None:
         raise no_such("charge", identifier, param="charge")
@@ -226,7 +226,9 @@ def book_success(transaction: Transaction, intent: Document, charge: Document) -
     """The money has come: charge and intent succeed, the balance grows by amount less fee."""
     fee = charge_fee(charge["amount"], charge["currency"])
     kind = "charge" if charge["id"].startswith("ch_") else "payment"
-    movement = move_money(transaction, kind, "charge", charge["amount"], fee, charge, charge["description"])
+    movement = move_money(
+        transaction, charge, kind, "charge", amount=charge["amount"], fee=fee, description=charge["description"]
+    )
     charge |= {
         "status": "succeeded",
         "paid": True,

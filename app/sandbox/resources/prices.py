@@ -174,7 +174,7 @@ def _claim_lookup_key(transaction: Transaction, params: Document, price_id: str 
         save_change(transaction, "price", holder, {**holder, "lookup_key": None})
 
 
-def retrieve_price(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_price(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("price", identifier)
     if found is None:
         raise no_such("price", identifier, param="price")

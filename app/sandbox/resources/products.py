@@ -98,7 +98,7 @@ def insert_product(transaction: Transaction, identifier: str, params: Document) 
     return product
 
 
-def retrieve_product(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_product(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("product", identifier)
     if found is None:
         raise no_such("product", identifier, param="id")

@@ -108,7 +108,7 @@ def _insert(transaction: Transaction, charge: Document, amount: int, params: Doc
     if is_pending:
         refund["pending_reason"] = "processing"
     kind = "refund" if is_card else "payment_refund"
-    movement = move_money(transaction, kind, "refund", -amount, 0, refund, "REFUND FOR CHARGE")
+    movement = move_money(transaction, refund, kind, "refund", amount=-amount, description="REFUND FOR CHARGE")
     return transaction.insert({**refund, "balance_transaction": movement["id"]})
 
 
@@ -129,7 +129,9 @@ def settle_refund(transaction: Transaction, identifier: str, outcome: str) -> Do
 
 def _fail(transaction: Transaction, before: Document, refund: Document) -> None:
     charge = transaction.get("charge", refund["charge"])
-    back = move_money(transaction, "refund_failure", "refund_failure", refund["amount"], 0, refund, "REFUND FAILURE")
+    back = move_money(
+        transaction, refund, "refund_failure", "refund_failure", amount=refund["amount"], description="REFUND FAILURE"
+    )
     refund |= {
         "status": "failed",
         "failure_reason": "lost_or_stolen_card",
@@ -152,7 +154,7 @@ def _tell_update(transaction: Transaction, before: Document, refund: Document) -
     emit(transaction, "charge.refund.updated", refund, previous)
 
 
-def retrieve_refund(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_refund(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("refund", identifier)
     if found is None:
         raise no_such("refund", identifier, param="refund")

@@ -38,8 +38,8 @@ def fill_basket(transaction: Transaction, params: Document, session_id: str) -> 
     for index, (price, _product, _quantity) in enumerate(resolved):
         if price["currency"] != currency:
             raise InvalidRequest(
-                f"The price specified supports currencies of `{price['currency']}`. This Checkout Session's currency is "
-                f"`{currency}`; all of its prices must be in it.",
+                f"The price specified supports currencies of `{price['currency']}`. This Checkout Session's currency "
+                f"is `{currency}`; all of its prices must be in it.",
                 param=f"line_items[{index}]",
             )
     amounts = [price["unit_amount"] * quantity for price, _product, quantity in resolved]
@@ -52,10 +52,7 @@ def fill_basket(transaction: Transaction, params: Document, session_id: str) -> 
         products = [(price["product"], amount) for (price, _, _), amount in zip(resolved, amounts, strict=True)]
         discounts = discount_by_item(transaction, coupon, currency, products)
     discount = _discount(session_id, coupon_id)
-    items = [
-        _item(line, price, product, quantity, taken, discount)
-        for line, (price, product, quantity), taken in zip(lines, resolved, discounts, strict=True)
-    ]
+    items = [_item(line, sold, taken, discount) for line, sold, taken in zip(lines, resolved, discounts, strict=True)]
     basket = Basket(
         items,
         currency,
@@ -97,8 +94,8 @@ def _resolve(transaction: Transaction, line: Document, index: int) -> tuple[Docu
         raise missing_parameter(f"{at}[price]")
     if price["type"] == "recurring":
         raise InvalidRequest(
-            "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only "
-            "one-time prices.",
+            "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use "
+            "only one-time prices.",
             param=f"{at}[price]",
         )
     product = transaction.get("product", price["product"])
@@ -148,9 +145,8 @@ def _discount(session_id: str, coupon_id: str | None) -> Document | None:
     }
 
 
-def _item(
-    line: Document, price: Document, product: Document, quantity: int, taken: int, discount: Document | None
-) -> Document:
+def _item(line: Document, sold: tuple[Document, Document, int], taken: int, discount: Document | None) -> Document:
+    price, product, quantity = sold
     subtotal = price["unit_amount"] * quantity
     adjustable = line.get("adjustable_quantity")
     item = {

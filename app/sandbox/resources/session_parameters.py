@@ -1,5 +1,6 @@
 """What may be sent when a Checkout Session is made. Source: Stripe's contract of 2026-10-28.endive."""
 
+from app.sandbox.documents import words
 from app.sandbox.parameters import (
     Address,
     Currency,
@@ -17,18 +18,18 @@ from app.sandbox.parameters import (
 )
 from app.sandbox.resources.prices import LARGEST_UNIT_AMOUNT, RECURRING
 
-LOCALES = (
-    "auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hi-IN hr hu id it ja ko lt lv ms mt nb nl pl pt pt-BR ro "
-    "ru sk sl sv th tr vi zh zh-HK zh-TW"
-).split()
-PAYMENT_METHOD_TYPES = (
-    "acss_debit affirm afterpay_clearpay alipay alma amazon_pay au_becs_debit bacs_debit bancontact billie bizum blik "
-    "boleto card cashapp crypto customer_balance eps fpx giropay grabpay ideal kakao_pay klarna konbini kr_card link "
-    "mb_way mobilepay multibanco naver_pay nz_bank_account oxxo p24 pay_by_bank payco paynow paypal paypay payto pix "
-    "promptpay revolut_pay samsung_pay satispay scalapay sepa_debit sequra sofort sunbit swish twint upi "
-    "us_bank_account wechat_pay zip"
-).split()
-_METHODS = Several(Text(choices=tuple(PAYMENT_METHOD_TYPES)))
+LOCALES = words(
+    "auto bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hi-IN hr hu id it ja ko lt lv ms mt nb nl pl pt "
+    "pt-BR ro ru sk sl sv th tr vi zh zh-HK zh-TW"
+)
+PAYMENT_METHOD_TYPES = words(
+    "acss_debit affirm afterpay_clearpay alipay alma amazon_pay au_becs_debit bacs_debit bancontact billie bizum "
+    "blik boleto card cashapp crypto customer_balance eps fpx giropay grabpay ideal kakao_pay klarna konbini "
+    "kr_card link mb_way mobilepay multibanco naver_pay nz_bank_account oxxo p24 pay_by_bank payco paynow paypal "
+    "paypay payto pix promptpay revolut_pay samsung_pay satispay scalapay sepa_debit sequra sofort sunbit swish "
+    "twint upi us_bank_account wechat_pay zip"
+)
+_METHODS = Several(Text(choices=PAYMENT_METHOD_TYPES))
 _MESSAGE = Record({"message": Text(1200)}, ("message",), can_unset=True)
 _NAME_COLLECTION = Record({"enabled": Flag(), "optional": Flag()}, ("enabled",))
 
@@ -115,7 +116,7 @@ _FIELDS: dict[str, Kind] = {
     "expires_at": Whole(),
     "invoice_creation": Record({"enabled": Flag()}, ("enabled",), frozenset({"invoice_data"})),
     "line_items": Several(_LINE_ITEM, most=100),
-    "locale": Text(choices=tuple(LOCALES)),
+    "locale": Text(choices=LOCALES),
     "metadata": Metadata(can_unset=False),
     "mode": Text(choices=("payment", "setup", "subscription")),
     "name_collection": Record({"business": _NAME_COLLECTION, "individual": _NAME_COLLECTION}),

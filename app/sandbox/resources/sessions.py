@@ -36,7 +36,13 @@ def create_session(base_url: str, transaction: Transaction, params: Document) ->
     session_id = new_id("cs_test")
     basket = fill_basket(transaction, params, session_id)
     expires_at = params.get("expires_at", at + LONGEST_SECONDS)
-    session = _document(transaction, base_url, session_id, params, basket, at, expires_at)
+    customer = transaction.find("customer", params.get("customer", ""))
+    session = _document(params, basket, customer) | {
+        "id": session_id,
+        "created": at,
+        "expires_at": expires_at,
+        "url": f"{base_url}/c/pay/{session_id}",
+    }
     private = {
         "line_items": basket.items,
         "discount_amounts": basket.discount_amounts,
@@ -49,14 +55,13 @@ def create_session(base_url: str, transaction: Transaction, params: Document) ->
 
 
 def _check(transaction: Transaction, params: Document) -> None:
-    if "mode" not in params:
-        raise missing_parameter("mode")
+    for name in ("mode", "success_url"):
+        if name not in params:
+            raise missing_parameter(name)
     if params["mode"] != "payment":
         raise InvalidRequest("The offline sandbox only knows sessions in `payment` mode.", param="mode")
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         raise InvalidRequest("The offline sandbox only knows `hosted_page`.", param="ui_mode")
-    if "success_url" not in params:
-        raise missing_parameter("success_url")
     for one, other in (
         ("customer", "customer_email"),
         ("customer", "customer_creation"),
@@ -69,6 +74,10 @@ def _check(transaction: Transaction, params: Document) -> None:
         raise InvalidRequest("`customer_update` can only be used with `customer`.", param="customer_update")
     if "customer" in params and transaction.find("customer", params["customer"]) is None:
         raise no_such_reference("customer", params["customer"], param="customer")
+    _check_expiry(params)
+
+
+def _check_expiry(params: Document) -> None:
     ahead = params.get("expires_at", now() + LONGEST_SECONDS) - now()
     if ahead < SHORTEST_SECONDS - _TOLERANCE_SECONDS:
         raise InvalidRequest(
@@ -90,21 +99,12 @@ def _method_types(params: Document, currency: str) -> list[str]:
     return offered
 
 
-def _document(
-    transaction: Transaction,
-    base_url: str,
-    session_id: str,
-    params: Document,
-    basket: Basket,
-    at: int,
-    expires_at: int,
-) -> Document:
-    customer = transaction.find("customer", params.get("customer", ""))
+def _document(params: Document, basket: Basket, customer: Document | None) -> Document:
     email = params.get("customer_email") or (customer or {}).get("email")
     tax = params.get("automatic_tax", {}).get("enabled", False)
     needs_invoice = params.get("invoice_creation", {}).get("enabled", False)
     session: Document = {
-        "id": session_id,
+        "id": "",
         "object": "checkout.session",
         "adaptive_pricing": {"enabled": params.get("adaptive_pricing", {}).get("enabled", False)},
         "after_expiration": None,
@@ -124,7 +124,7 @@ def _document(
         "collected_information": None,
         "consent": None,
         "consent_collection": _consent_collection(params.get("consent_collection")),
-        "created": at,
+        "created": 0,
         "currency": basket.currency,
         "currency_conversion": None,
         "custom_fields": [],
@@ -137,7 +137,7 @@ def _document(
         "customer_details": contact(email, name=(customer or {}).get("name")) if email else None,
         "customer_email": params.get("customer_email"),
         "discounts": [{"coupon": basket.coupon, "promotion_code": None}] if basket.coupon else [],
-        "expires_at": expires_at,
+        "expires_at": 0,
         "invoice": None,
         "invoice_creation": {
             "enabled": needs_invoice,
@@ -181,7 +181,7 @@ def _document(
         },
         "total_details": {"amount_discount": basket.discount, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page",
-        "url": f"{base_url}/c/pay/{session_id}",
+        "url": None,
         "wallet_options": None,
     }
     session |= {
@@ -228,7 +228,7 @@ def contact(
     }
 
 
-def retrieve_session(transaction: Transaction, params: Document, identifier: str) -> Document:
+def retrieve_session(transaction: Transaction, _params: Document, identifier: str) -> Document:
     found = transaction.find("checkout.session", identifier)
     if found is None:
         raise no_such("checkout.session", identifier, param="session")

@@ -56,6 +56,13 @@ if (entries.size && "IntersectionObserver" in window) {
 /* A tap in the phone's contents closes it. */
 for (const link of $$("details.toc-phone a")) link.addEventListener("click", () => { link.closest("details").open = false; });
 
+/* The lesson being read stays in view in a long list. */
+const here = $(".lesson-side [aria-current]");
+if (here) {
+  const list = here.closest(".lesson-side");
+  list.scrollTop += here.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 3;
+}
+
 /* Expand all: the button is hidden until this module runs. */
 for (const button of $$("[data-expand]")) {
   const parts = $$("details", document.getElementById(button.dataset.expand));

@@ -1,0 +1,91 @@
+# Tuition. `make help` lists what there is; `make run` needs nothing but Python 3.11+ and make.
+
+PYTHON ?= python3
+PORT ?= 5000
+BIN := .venv/bin
+TESTS := $(BIN)/python -m pytest
+FAST := not browser and not journey
+
+export PORT
+.DEFAULT_GOAL := help
+.PHONY: help run web worker sandbox test check format lint types imports migrations test-fast test-postgresql \
+        test-journeys test-browser bench-pages audit lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+# pip's exit code decides; the stamp is written only after a complete install.
+.venv/run.stamp: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what Tuition needs (about half a minute, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what the gate needs (about a minute, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch .venv/run.stamp $@
+
+run: .venv/run.stamp  ## the whole shop: web, worker and offline Stripe sandbox, with demo content
+	@exec $(BIN)/python -m app.cli.run
+
+web: .venv/run.stamp  ## only the web server, with the environment's settings
+	@exec $(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 1 --blocking-threads 32 \
+	  --no-access-log --log-level warning app.wsgi:application
+
+worker: .venv/run.stamp  ## only the worker
+	@exec $(BIN)/flask --app app jobs work
+
+sandbox: .venv/run.stamp  ## only the offline Stripe sandbox
+	@exec $(BIN)/python -m app.sandbox
+
+test: check migrations test-postgresql test-journeys test-browser  ## the whole gate, as .ci/run calls it
+	@echo "The gate is green."
+
+check: lint types imports test-fast  ## the fast part of the gate
+
+format: .venv/dev.stamp  ## format the code
+	@$(BIN)/ruff format app tests && $(BIN)/ruff check --fix app tests
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff format --check --quiet app tests
+	@$(BIN)/ruff check app tests
+
+types: .venv/dev.stamp
+	@$(BIN)/mypy
+
+imports: .venv/dev.stamp
+	@$(BIN)/lint-imports --no-logo
+
+test-fast: .venv/dev.stamp  ## unit and service tests on SQLite
+	@$(TESTS) -n 2 -m "$(FAST)"
+
+migrations: .venv/dev.stamp  ## up, down and up again on both databases, compared with the models
+	@$(TESTS) tests/migrations
+
+test-postgresql: .venv/dev.stamp  ## the same tests on a real PostgreSQL
+	@TEST_DATABASE=postgresql $(TESTS) -n 2 -m "$(FAST)" --ignore tests/sandbox
+
+test-journeys: .venv/dev.stamp  ## shop, worker and sandbox over real HTTP
+	@$(TESTS) -m journey tests/journeys
+
+test-browser: .venv/dev.stamp  ## a real Chromium
+	@$(TESTS) -m browser tests/browser
+
+bench-pages: .venv/dev.stamp  ## server CPU per public page
+	@$(BIN)/python -m tests.benchmarks.pages
+
+audit: .venv/dev.stamp  ## known vulnerabilities of the locked dependencies (asks the package index)
+	@$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit
+	@.venv/audit/bin/pip-audit --require-hashes -r requirements.txt
+
+lock: .venv/dev.stamp  ## write the hash-locked requirements anew from pyproject.toml
+	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
+	@.venv/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml -o requirements.txt
+	@.venv/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.txt
+
+clean:  ## remove what was installed and built, keep instance/
+	rm -rf .venv build .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,51 @@
+"""The blog's services under one name; they live in the files named after their subject."""
+
+from app.blog.posts import (
+    ResolvedPost,
+    SavedPost,
+    StoredPost,
+    get_stored_post,
+    list_post_slugs,
+    plan_post_files,
+    save_post_file,
+    save_post_files,
+)
+from app.blog.reading import (
+    PostCard,
+    PostList,
+    PostText,
+    count_posts,
+    find_post_by_old_slug,
+    find_post_id,
+    get_post,
+    list_course_ids_for_post,
+    list_newest_posts,
+    list_other_posts,
+    list_posts,
+    list_posts_before,
+    list_posts_for_course,
+)
+
+__all__ = [
+    "PostCard",
+    "PostList",
+    "PostText",
+    "ResolvedPost",
+    "SavedPost",
+    "StoredPost",
+    "count_posts",
+    "find_post_by_old_slug",
+    "find_post_id",
+    "get_post",
+    "get_stored_post",
+    "list_course_ids_for_post",
+    "list_newest_posts",
+    "list_other_posts",
+    "list_post_slugs",
+    "list_posts",
+    "list_posts_before",
+    "list_posts_for_course",
+    "plan_post_files",
+    "save_post_file",
+    "save_post_files",
+]

@@ -1,0 +1,204 @@
+"""One course as its page shows it, and one lesson with its text. A lesson's text never leaves but through get_lesson()."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, select
+
+from app.catalog.cards import CARDS, CourseCard, read_card
+from app.catalog.models import Course, CourseSlug, Lesson, Price, Section
+from app.catalog.offers import site_currency
+from app.db import db
+from app.errors import NotFound
+
+PUBLIC_STATUSES = ("published", "archived")
+ALL_STATUSES = ("draft", "published", "archived")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LessonLine:
+    """A lesson in the curriculum, without its text."""
+
+    lesson_id: int
+    slug: str
+    title: str
+    minutes: int
+    is_preview: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SectionLines:
+    """A section and its lessons in order."""
+
+    title: str
+    summary: str
+    lessons: tuple[LessonLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoursePage:
+    """A course with everything its page says. faq are (question, answer as safe HTML)."""
+
+    card: CourseCard
+    status: str
+    description_html: str
+    outcomes: tuple[str, ...]
+    good_fit: tuple[str, ...]
+    not_fit: tuple[str, ...]
+    includes: tuple[str, ...]
+    faq: tuple[tuple[str, str], ...]
+    author_name: str
+    author_bio: str
+    access_days: int | None
+    published_at: datetime | None
+    updated_at: datetime
+    sections: tuple[SectionLines, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LessonPage:
+    """A lesson with its text, which only those may see whom the caller has checked unless is_preview."""
+
+    course_id: int
+    course_slug: str
+    course_title: str
+    lesson_id: int
+    slug: str
+    title: str
+    minutes: int
+    is_preview: bool
+    body_html: str
+    sections: tuple[SectionLines, ...]
+    previous_slug: str | None
+    next_slug: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurrentPrice:
+    """A price in force: public id and minor units."""
+
+    price_id: str
+    unit_amount: int
+    currency: str
+
+
+_PAGE = CARDS.add_columns(
+    Course.description_html, Course.outcomes, Course.good_fit, Course.not_fit, Course.includes, Course.faq,
+    Course.author_name, Course.author_bio, Course.access_days, Course.published_at, Course.updated_at,
+).where(Course.slug == bindparam("slug"), Course.status.in_(bindparam("statuses", expanding=True)))  # fmt: skip
+_LESSON = (
+    select(
+        Course.id.label("course_id"), Course.slug.label("course_slug"), Course.title.label("course_title"),
+        Lesson.id.label("lesson_id"), Lesson.slug, Lesson.title, Lesson.minutes, Lesson.is_preview, Lesson.body_html,
+    )
+    .join(Lesson, Lesson.course_id == Course.id)
+    .where(
+        Course.slug == bindparam("course_slug"), Lesson.slug == bindparam("lesson_slug"),
+        Course.status.in_(bindparam("statuses", expanding=True)),
+    )
+)  # fmt: skip
+_CURRICULUM = (
+    select(
+        Section.id.label("section_id"), Section.title.label("section_title"), Section.summary,
+        Lesson.id.label("lesson_id"), Lesson.slug, Lesson.title, Lesson.minutes, Lesson.is_preview,
+    )
+    .outerjoin(Lesson, Lesson.section_id == Section.id)
+    .where(Section.course_id == bindparam("course_id"))
+    .order_by(Section.position, Lesson.position)
+)  # fmt: skip
+_OLD_SLUG = (
+    select(Course.slug)
+    .join(CourseSlug, CourseSlug.course_id == Course.id)
+    .where(CourseSlug.slug == bindparam("slug"), Course.status != "draft")
+)
+_PRICES = (
+    select(Price.public_id, Price.unit_amount, Price.currency)
+    .where(Price.product_id == bindparam("product_id"), Price.status == "active", Price.type == "one_time")
+    .order_by(Price.currency)
+)
+
+
+def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -> CoursePage:
+    """The course at slug. Raises NotFound for a draft unless statuses allows it, and for an old slug."""
+    row = (
+        db.session()
+        .execute(_PAGE, {"slug": slug, "statuses": statuses, "site_currency": site_currency()})
+        .one_or_none()
+    )
+    if row is None:
+        raise NotFound
+    return CoursePage(
+        card=read_card(row),
+        status=row.course_status,
+        description_html=row.description_html,
+        outcomes=tuple(row.outcomes),
+        good_fit=tuple(row.good_fit),
+        not_fit=tuple(row.not_fit),
+        includes=tuple(row.includes),
+        faq=tuple((entry["question"], entry.get("answer_html", "")) for entry in row.faq),
+        author_name=row.author_name,
+        author_bio=row.author_bio,
+        access_days=row.access_days,
+        published_at=row.published_at,
+        updated_at=row.updated_at,
+        sections=list_sections(course_id=row.course_id),
+    )
+
+
+def get_lesson(*, course_slug: str, lesson_slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -> LessonPage:
+    """A lesson with its text and neighbors. Does not know who asks: check access first. Raises NotFound."""
+    row = (
+        db.session()
+        .execute(_LESSON, {"course_slug": course_slug, "lesson_slug": lesson_slug, "statuses": statuses})
+        .one_or_none()
+    )
+    if row is None:
+        raise NotFound
+    sections = list_sections(course_id=row.course_id)
+    order = [lesson.slug for section in sections for lesson in section.lessons]
+    index = order.index(row.slug)
+    return LessonPage(
+        course_id=row.course_id,
+        course_slug=row.course_slug,
+        course_title=row.course_title,
+        lesson_id=row.lesson_id,
+        slug=row.slug,
+        title=row.title,
+        minutes=row.minutes,
+        is_preview=row.is_preview,
+        body_html=row.body_html,
+        sections=sections,
+        previous_slug=order[index - 1] if index else None,
+        next_slug=order[index + 1] if index + 1 < len(order) else None,
+    )
+
+
+def list_sections(*, course_id: int) -> tuple[SectionLines, ...]:
+    """The curriculum of a course in order, without texts."""
+    sections: dict[int, tuple[str, str, list[LessonLine]]] = {}
+    for row in db.session().execute(_CURRICULUM, {"course_id": course_id}):
+        lessons = sections.setdefault(row.section_id, (row.section_title, row.summary, []))[2]
+        if row.lesson_id is not None:
+            lessons.append(
+                LessonLine(
+                    lesson_id=row.lesson_id, slug=row.slug, title=row.title, minutes=row.minutes,
+                    is_preview=row.is_preview,
+                )
+            )  # fmt: skip
+    return tuple(
+        SectionLines(title=title, summary=summary, lessons=tuple(lessons))
+        for title, summary, lessons in sections.values()
+    )
+
+
+def find_course_by_old_slug(slug: str) -> str | None:
+    """The present slug of the course that once lived at slug; None when none did."""
+    return db.session().scalars(_OLD_SLUG, {"slug": slug}).one_or_none()
+
+
+def list_current_prices(*, product_id: int | None) -> tuple[CurrentPrice, ...]:
+    """Every one-time price in force of a product, by currency."""
+    return tuple(
+        CurrentPrice(price_id=row.public_id, unit_amount=row.unit_amount, currency=row.currency)
+        for row in db.session().execute(_PRICES, {"product_id": product_id})
+    )

@@ -1,0 +1,78 @@
+"""What a course costs now, and whether it can be bought: read with the course in one query, never one per row."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flask import current_app
+from sqlalchemy import Row, bindparam, case, select
+from sqlalchemy.orm import aliased
+
+from app.catalog.models import Course, Price, Product, ProductCourse
+from app.config import Settings
+
+OfferState = Literal["on_sale", "free", "sold_out", "not_on_sale", "archived"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """The present price. price_id is the price's public id; the three are None together when nothing is on sale."""
+
+    state: OfferState
+    price_id: str | None
+    unit_amount: int | None
+    currency: str | None
+
+
+_product = aliased(Product)
+_price = aliased(Price)
+
+# A course's own product; bundles and memberships that hold the course too are sold on their own pages.
+OWN_PRODUCT = (
+    select(_product.id)
+    .join(ProductCourse, ProductCourse.product_id == _product.id)
+    .where(ProductCourse.course_id == Course.id, _product.kind == "course")
+    .order_by(_product.id)
+    .limit(1)
+    .correlate(Course)
+    .scalar_subquery()
+)
+# The shop's own currency first; a price in another is better than none.
+CURRENT_PRICE = (
+    select(_price.id)
+    .where(_price.product_id == Product.id, _price.status == "active", _price.type == "one_time")
+    .order_by(case((_price.currency == bindparam("site_currency"), 0), else_=1), _price.id)
+    .limit(1)
+    .correlate(Product)
+    .scalar_subquery()
+)
+OFFER_COLUMNS = (
+    Course.status.label("course_status"),
+    Product.id.label("product_id"),
+    Product.status.label("product_status"),
+    Product.capacity,
+    Product.taken_seats,
+    Price.public_id.label("price_public_id"),
+    Price.unit_amount,
+    Price.currency,
+)
+
+
+def site_currency() -> str:
+    """The currency the shop shows its prices in."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings.site_currency.lower()
+
+
+def read_offer(row: Row[tuple[object, ...]]) -> Offer:
+    """The offer of a row that holds OFFER_COLUMNS."""
+    return Offer(state=_decide(row), price_id=row.price_public_id, unit_amount=row.unit_amount, currency=row.currency)
+
+
+def _decide(row: Row[tuple[object, ...]]) -> OfferState:
+    if row.course_status == "archived":
+        return "archived"
+    if row.course_status != "published" or row.price_public_id is None or row.product_status != "active":
+        return "not_on_sale"
+    if row.capacity is not None and row.taken_seats >= row.capacity:
+        return "sold_out"
+    return "free" if row.unit_amount == 0 else "on_sale"

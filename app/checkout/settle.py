@@ -1,0 +1,238 @@
+"""settle(): brings an order in line with what Stripe says now. Reads first, then writes in one transaction.
+
+The webhook's task, the return page and the reconciler all call it; none of them knows anything about money.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from app import clock
+from app.checkout.apply import apply_money, close_unpaid
+from app.checkout.errors import AmountMismatch
+from app.checkout.findings import record_finding
+from app.checkout.ledger import Entry, list_new_facts, record_entry
+from app.checkout.models import CheckoutAttempt, Order
+from app.checkout.sessions import find_session_of_order, make_metadata, save_session
+from app.config import Settings
+from app.db import db, retry_conflicts, transaction
+from app.payments.facts import CheckoutFacts, PaymentFacts
+from app.payments.gateway import get_checkout_session, get_payment
+
+log = structlog.get_logger()
+
+UNPAID_STATES = ("pending", "processing", "failed", "expired")
+PAID_STATUSES = frozenset({"paid", "no_payment_required"})
+# How long after a session's end a lost one may still be found in Stripe's list.
+EXPIRY_MARGIN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What Stripe said of one order, and when the reading began (UTC)."""
+
+    started_at: datetime
+    sessions: tuple[CheckoutFacts, ...]
+    payments: tuple[PaymentFacts, ...]
+
+    @property
+    def paid_sessions(self) -> tuple[CheckoutFacts, ...]:
+        return tuple(
+            each for each in self.sessions if each.payment_status in PAID_STATUSES and each.status == "complete"
+        )
+
+
+def settle(*, order_id: int, session_id: str | None = None) -> None:
+    """Bring an order in line with what Stripe says now. Safe to call any number of times, also at once.
+
+    session_id is a hint for an order whose own session id was never stored (a crash between Stripe's answer and our
+    commit, or an event that came before it); it counts only if Stripe's metadata names this order.
+    Raises AmountMismatch: currency, mode, livemode or amount differ from the order (P1); nothing is granted and a
+    finding is recorded. PaymentUnavailable: Stripe did not answer; call again.
+    Source: Stripe's fulfillment guide (read 2026-11).
+    """
+    order = _load_order(order_id)
+    if order.total_amount == 0 and not any(each.stripe_checkout_session_id for each in order.attempts):
+        settle_free_order(order_id=order_id)
+        return
+    reading = _read_stripe(order, session_id)
+    mismatch = _find_mismatch(order, reading)
+    if mismatch is not None:
+        record_finding(
+            key=f"amount_mismatch:{order.public_id}", order_id=order.id, kind="amount_mismatch", detail=mismatch
+        )
+        raise AmountMismatch
+    _apply_reading(order_id, reading)
+
+
+@retry_conflicts
+def settle_free_order(*, order_id: int) -> None:
+    """Complete an order of amount zero that needs no Stripe: the entry of zero is its payment. Idempotent."""
+    with transaction():
+        order = _lock_order(order_id)
+        if order.state != "pending" or order.total_amount != 0:
+            return
+        record_entry(
+            order_id=order.id,
+            entry=Entry(
+                kind="payment",
+                stripe_object_id=order.public_id,
+                related_stripe_object_id=None,
+                amount=0,
+                currency=order.currency,
+                status="no_payment_required",
+                occurred_at=clock.now(),
+            ),
+        )
+        db.session.refresh(order, ["entries"])
+        apply_money(order)
+
+
+def _read_stripe(order: Order, session_id: str | None) -> Reading:
+    started_at = clock.now()
+    sessions: list[CheckoutFacts] = []
+    for attempt in order.attempts:
+        known_id = attempt.stripe_checkout_session_id
+        facts = get_checkout_session(known_id) if known_id is not None else _find_unsaved(order, attempt, session_id)
+        if facts is not None:
+            sessions.append(facts)
+    payment_ids = dict.fromkeys(each.stripe_payment_intent_id for each in sessions if each.stripe_payment_intent_id)
+    return Reading(
+        started_at=started_at,
+        sessions=tuple(sessions),
+        payments=tuple(get_payment(payment_id) for payment_id in payment_ids),
+    )
+
+
+def _find_unsaved(order: Order, attempt: CheckoutAttempt, session_id: str | None) -> CheckoutFacts | None:
+    facts = get_checkout_session(session_id) if session_id is not None else None
+    if facts is None or facts.metadata != make_metadata(order, attempt.number):
+        facts = find_session_of_order(order, attempt)
+    if facts is not None:
+        save_session(attempt_id=attempt.id, facts=facts)
+    return facts
+
+
+def _find_mismatch(order: Order, reading: Reading) -> str | None:
+    """Why a paid session may not be granted (P1), as a sentence for the finding; None when all is as ordered."""
+    for each in reading.paid_sessions:
+        if each.mode != "payment":
+            return f"Session {each.id} has mode {each.mode}."
+        if each.livemode != order.livemode:
+            return f"Session {each.id} has livemode {each.livemode}, the order {order.livemode}."
+        if each.currency != order.currency:
+            return f"Session {each.id} charged {each.currency}, the order says {order.currency}."
+        if each.amount_total != order.total_amount + each.amount_tax:
+            return (
+                f"Session {each.id} charged {each.amount_total} {each.currency}, the order says {order.total_amount}."
+            )
+    for payment in reading.payments:
+        if any(charge.currency != order.currency for charge in payment.charges):
+            return f"Payment {payment.id} charged another currency than {order.currency}."
+    return None
+
+
+@retry_conflicts
+def _apply_reading(order_id: int, reading: Reading) -> None:
+    with transaction():
+        order = _lock_order(order_id)
+        if order.read_started_at is not None and reading.started_at < order.read_started_at:
+            log.info("reading_outdated", order=order.public_id)
+            return
+        order.read_started_at = reading.started_at
+        _record_facts(order, reading)
+        if any(entry.kind == "payment" for entry in order.entries):
+            _take_over_details(order, reading)
+            apply_money(order)
+        elif order.state in UNPAID_STATES:
+            _follow_sessions(order, reading)
+
+
+def _record_facts(order: Order, reading: Reading) -> None:
+    entries = [entry for payment in reading.payments for entry in list_new_facts(payment, order.entries)]
+    # A session without a payment intent cost nothing: 100 % off.
+    entries += [
+        Entry(
+            kind="payment",
+            stripe_object_id=each.id,
+            related_stripe_object_id=None,
+            amount=0,
+            currency=order.currency,
+            status=each.payment_status,
+            occurred_at=reading.started_at,
+        )
+        for each in reading.paid_sessions
+        if each.stripe_payment_intent_id is None and each.payment_status == "no_payment_required"
+    ]
+    if any([record_entry(order_id=order.id, entry=entry) for entry in entries]):
+        db.session.refresh(order, ["entries"])
+
+
+def _take_over_details(order: Order, reading: Reading) -> None:
+    """Who paid and how, from the session that was paid; the buyer's own address is never replaced."""
+    charged = [payment for payment in reading.payments if payment.charges]
+    if charged:
+        order.stripe_payment_intent_id = order.stripe_payment_intent_id or charged[0].id
+        order.payment_method_label = charged[0].charges[0].method_label
+        order.failure_reason = None
+    for each in reading.paid_sessions[:1]:
+        order.email = order.email or (each.email or "").strip().lower() or None
+        order.customer_name = each.customer_name[:200] or order.customer_name
+        order.stripe_customer_id = each.stripe_customer_id
+        order.tax_amount = each.amount_tax
+
+
+def _follow_sessions(order: Order, reading: Reading) -> None:
+    settings: Settings = current_app.config["SETTINGS"]
+    order.failure_reason = next((each.failure_reason for each in reading.payments if each.failure_reason), None)
+    state = _derive_unpaid_state(order.attempts, reading)
+    if state in {"pending", "processing"}:
+        order.state = state
+        order.check_after = clock.now() + timedelta(seconds=settings.reconcile_interval_seconds)
+        for each in reading.sessions:
+            # A delayed method: who pays is known before the money comes.
+            order.email = order.email or (each.email or "").strip().lower() or None
+            order.stripe_payment_intent_id = order.stripe_payment_intent_id or each.stripe_payment_intent_id
+    else:
+        close_unpaid(order, state=state)
+
+
+def _derive_unpaid_state(attempts: Sequence[CheckoutAttempt], reading: Reading) -> str:
+    payments = {each.id: each for each in reading.payments}
+    statuses = set()
+    for each in reading.sessions:
+        if each.status == "complete":
+            payment = payments.get(each.stripe_payment_intent_id or "")
+            has_failed = payment is not None and payment.status in {"requires_payment_method", "canceled"}
+            statuses.add("failed" if has_failed else "processing")
+        else:
+            statuses.add("pending" if each.status == "open" else "expired")
+    read_ids = {each.id for each in reading.sessions}
+    for attempt in attempts:
+        if attempt.stripe_checkout_session_id not in read_ids and not reading.sessions:
+            statuses.add("pending" if attempt.expires_at + EXPIRY_MARGIN > clock.now() else "expired")
+    return next(state for state in ("processing", "pending", "failed", "expired") if state in statuses)
+
+
+def _load_order(order_id: int) -> Order:
+    return db.session.get_one(
+        Order,
+        order_id,
+        options=[selectinload(Order.attempts), selectinload(Order.entries)],
+        populate_existing=True,
+    )
+
+
+def _lock_order(order_id: int) -> Order:
+    return db.session.scalars(
+        select(Order)
+        .where(Order.id == order_id)
+        .with_for_update()
+        .options(selectinload(Order.items), selectinload(Order.entries), selectinload(Order.attempts))
+        .execution_options(populate_existing=True)
+    ).one()

@@ -1,0 +1,292 @@
+"""/ and /courses: the catalog and a course's page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Response, current_app, redirect, request, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.catalog import services
+from app.catalog.course_files import LEVELS
+from app.catalog.course_pages import ALL_STATUSES, PUBLIC_STATUSES, CoursePage
+from app.catalog.search import LONGEST_SEARCH, Sort
+from app.config import Settings
+from app.enrollment.services import NO_PROGRESS, Progress, get_progress
+from app.errors import NotFound
+from app.money import to_decimal
+from app.reports import pages
+from app.site.blueprint import blueprint
+from app.site.cards import (
+    CourseCardView,
+    OfferView,
+    read_page_number,
+    show_course,
+    show_courses,
+    show_offer,
+    show_page,
+    show_posts,
+)
+from app.site.viewer import canonical_url, get_viewer, list_owned_course_ids, render_page
+
+SORTS: dict[str, Sort] = {"newest": "newest", "price": "price", "title": "title"}
+PRICES = ("free", "paid")
+# An old address is for ever, but its browser may ask again in case it comes back to life.
+MOVED = "public, max-age=300"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LessonView:
+    """A lesson in the curriculum; url is None when it is not open to who is looking."""
+
+    slug: str
+    title: str
+    minutes: int
+    is_preview: bool
+    url: str | None
+    is_done: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SectionView:
+    """A section of the curriculum."""
+
+    title: str
+    summary: str
+    lessons: list[LessonView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProgressView:
+    """How far the learner came; next_url is the lesson to go on with."""
+
+    done: int
+    total: int
+    next_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CourseView:
+    """A course's page: its card's fields and the rest."""
+
+    slug: str
+    title: str
+    promise: str
+    category_name: str
+    category_slug: str
+    level: str
+    section_count: int
+    lesson_count: int
+    minutes: int
+    cover_url: str
+    offer: OfferView
+    owned: bool
+    summary: str
+    description_html: Markup
+    outcomes: tuple[str, ...]
+    good_fit: tuple[str, ...]
+    not_fit: tuple[str, ...]
+    includes: tuple[str, ...]
+    faq: list[tuple[str, Markup]]
+    author: str
+    author_bio: str
+    updated_at: datetime
+    access_days: int | None
+    is_archived: bool
+    is_draft: bool
+
+
+@blueprint.get("/")
+def home() -> Response:
+    report = pages.get_home_page()
+    return render_page(
+        "home.html",
+        featured=show_course(report.featured) if report.featured else None,
+        courses=show_courses(report.courses),
+        posts=show_posts(report.posts),
+    )
+
+
+@blueprint.get("/courses")
+def courses() -> Response:
+    filters = _read_filters()
+    found = services.list_courses(
+        q=filters["q"],
+        category=filters["category"],
+        level=filters["level"],
+        price=filters["price"],
+        sort=SORTS.get(filters["sort"], ""),
+        page=read_page_number(request.args.get("page", "1")),
+    )
+    page = show_page(
+        show_courses(found.items), total=found.total, number=found.number, pages=found.pages,
+        path=url_for("site.courses"), filters=filters,
+    )  # fmt: skip
+    categories = [(item.slug, item.name, item.course_count) for item in services.list_categories() if item.course_count]
+    return render_page("courses.html", page=page, filters=filters, categories=categories, levels=LEVELS)
+
+
+@blueprint.get("/courses/<slug>")
+def course(slug: str) -> AnyResponse:
+    try:
+        report = pages.get_course_report(slug=slug, statuses=visible_statuses())
+    except NotFound:
+        return redirect_moved_course(slug)
+    page = report.page
+    is_owned = page.card.course_id in list_owned_course_ids()
+    progress = read_progress(page.card.course_id)
+    sections = show_sections(page.sections, course_slug=page.card.slug, is_open=is_owned, progress=progress)
+    settings: Settings = current_app.config["SETTINGS"]
+    view = _show_course_page(page, show_progress(sections, page, progress) if is_owned else None)
+    return render_page(
+        "course.html",
+        course=view,
+        offer=view.offer,
+        sections=sections,
+        posts=show_posts(report.posts),
+        alternatives=show_courses(report.alternatives),
+        refund_days=settings.refund_days,
+        progress=show_progress(sections, page, progress) if is_owned else None,
+        og_image_url=canonical_url(view.cover_url),
+        structured_data=_describe_course(view, settings),
+    )
+
+
+def visible_statuses() -> tuple[str, ...]:
+    """Drafts exist for staff only."""
+    viewer = get_viewer()
+    return ALL_STATUSES if viewer is not None and viewer.is_staff else PUBLIC_STATUSES
+
+
+def redirect_moved_course(slug: str, lesson: str | None = None) -> AnyResponse:
+    """301 to where a course (or its lesson) lives now. Raises NotFound when it never lived there."""
+    present = services.find_course_by_old_slug(slug)
+    if present is None:
+        raise NotFound
+    if lesson is None:
+        response = redirect(url_for("site.course", slug=present), 301)
+    else:
+        response = redirect(url_for("site.lesson", slug=present, lesson=lesson), 301)
+    response.headers["Cache-Control"] = MOVED
+    return response
+
+
+def read_progress(course_id: int) -> Progress:
+    """How far the person signed in came in a course; nothing for visitors and guests."""
+    viewer = get_viewer()
+    if viewer is None:
+        return NO_PROGRESS
+    return get_progress(user_id=viewer.user_id, course_ids=[course_id]).get(course_id, NO_PROGRESS)
+
+
+def show_sections(
+    sections: tuple[Any, ...], *, course_slug: str, is_open: bool, progress: Progress
+) -> list[SectionView]:
+    """The curriculum with links where lessons are open: all of them to owners, previews to everybody."""
+    return [
+        SectionView(
+            title=section.title,
+            summary=section.summary,
+            lessons=[
+                LessonView(
+                    slug=lesson.slug,
+                    title=lesson.title,
+                    minutes=lesson.minutes,
+                    is_preview=lesson.is_preview and not is_open,
+                    url=lesson_url(course_slug, lesson.slug) if is_open or lesson.is_preview else None,
+                    is_done=lesson.lesson_id in progress.done_lesson_ids,
+                )
+                for lesson in section.lessons
+            ],
+        )
+        for section in sections
+    ]
+
+
+def lesson_url(course_slug: str, lesson_slug: str) -> str:
+    """The address of a lesson; slugs need no escaping."""
+    return f"/courses/{course_slug}/lessons/{lesson_slug}"
+
+
+def show_progress(sections: list[SectionView], page: CoursePage, progress: Progress) -> ProgressView:
+    """Progress with the lesson to go on with: the last opened one unless done, else the first that is not done."""
+    lines = [line for section in page.sections for line in section.lessons]
+    open_lines = [line for line in lines if line.lesson_id not in progress.done_lesson_ids]
+    following = next((line for line in open_lines if line.lesson_id == progress.last_lesson_id), None)
+    following = following or (open_lines or lines or [None])[0]
+    return ProgressView(
+        done=sum(lesson.is_done for section in sections for lesson in section.lessons),
+        total=len(lines),
+        next_url=lesson_url(page.card.slug, following.slug) if following else None,
+    )
+
+
+def _read_filters() -> dict[str, str]:
+    """What the address asks for; words that mean nothing here have no effect."""
+    arguments = request.args
+    level, price, sort = (arguments.get(name, "") for name in ("level", "price", "sort"))
+    return {
+        "q": arguments.get("q", "").strip()[:LONGEST_SEARCH],
+        "category": arguments.get("category", "")[:80],
+        "level": level if level in LEVELS else "",
+        "price": price if price in PRICES else "",
+        "sort": sort if sort in SORTS else "",
+    }
+
+
+def _show_course_page(page: CoursePage, progress: ProgressView | None) -> CourseView:
+    card: CourseCardView = show_course(page.card)
+    continue_url = (progress.next_url or url_for("site.course", slug=card.slug)) if progress else None
+    return CourseView(
+        slug=card.slug,
+        title=card.title,
+        promise=card.promise,
+        category_name=card.category_name,
+        category_slug=card.category_slug,
+        level=card.level,
+        section_count=card.section_count,
+        lesson_count=card.lesson_count,
+        minutes=card.minutes,
+        cover_url=card.cover_url,
+        offer=show_offer(page.card.offer, continue_url),
+        owned=card.owned,
+        summary=page.card.summary,
+        # Rendered and sanitized when it was saved (app/markdown.py).
+        description_html=Markup(page.description_html),  # noqa: S704
+        outcomes=page.outcomes,
+        good_fit=page.good_fit,
+        not_fit=page.not_fit,
+        includes=page.includes,
+        faq=[(question, Markup(answer)) for question, answer in page.faq],  # noqa: S704
+        author=page.author_name,
+        author_bio=page.author_bio,
+        updated_at=page.updated_at,
+        access_days=page.access_days,
+        is_archived=page.status == "archived",
+        is_draft=page.status == "draft",
+    )
+
+
+def _describe_course(view: CourseView, settings: Settings) -> dict[str, Any]:
+    """What search engines read (schema.org/Course); no lesson's text."""
+    data: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "Course",
+        "name": view.title,
+        "description": view.summary or view.promise or view.title,
+        "url": canonical_url(f"/courses/{view.slug}"),
+        "provider": {"@type": "Organization", "name": settings.site_name, "url": settings.public_url},
+    }
+    if view.offer.state in {"on_sale", "free"}:
+        data["offers"] = {
+            "@type": "Offer",
+            "category": "Free" if view.offer.state == "free" else "Paid",
+            "price": _decimal(view.offer),
+            "priceCurrency": (view.offer.currency or "").upper(),
+        }
+    return data
+
+
+def _decimal(offer: OfferView) -> str:
+    return str(to_decimal(offer.unit_amount or 0, offer.currency or "usd"))

@@ -1,0 +1,74 @@
+"""/courses/<slug>/lessons/<lesson>: a lesson's text, for those who may read it. Previews are for all."""
+
+from flask import redirect, request, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.catalog.course_pages import LessonPage
+from app.catalog.services import get_lesson, list_course_cards
+from app.enrollment.services import complete_lesson as mark_done
+from app.enrollment.services import open_lesson
+from app.errors import NotFound
+from app.extensions import csrf
+from app.site.blueprint import blueprint
+from app.site.cards import show_course
+from app.site.catalog import lesson_url, read_progress, redirect_moved_course, show_sections, visible_statuses
+from app.site.viewer import get_viewer, list_owned_course_ids, render_page
+
+
+@blueprint.get("/courses/<slug>/lessons/<lesson>")
+def lesson(slug: str, lesson: str) -> AnyResponse:
+    try:
+        page = get_lesson(course_slug=slug, lesson_slug=lesson, statuses=visible_statuses())
+    except NotFound:
+        return redirect_moved_course(slug, lesson)
+    viewer = get_viewer()
+    is_owned = page.course_id in list_owned_course_ids()
+    if not (is_owned or page.is_preview or (viewer is not None and viewer.is_staff)):
+        # The curriculum names the lesson anyway; its text is not sent, and the course's page says how to get it.
+        return redirect(url_for("site.course", slug=page.course_slug), 303)
+    return _show(page, is_owned=is_owned)
+
+
+@blueprint.post("/courses/<slug>/lessons/<lesson>/complete")
+def complete_lesson(slug: str, lesson: str) -> AnyResponse:
+    csrf.protect()
+    viewer = get_viewer()
+    if viewer is None:
+        return redirect(url_for("security.login", next=lesson_url(slug, lesson)), 303)
+    page = get_lesson(course_slug=slug, lesson_slug=lesson)
+    if request.form.get("done", "1") == "1":
+        mark_done(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
+    return redirect(url_for("site.lesson", slug=page.course_slug, lesson=page.slug), 303)
+
+
+def _show(page: LessonPage, *, is_owned: bool) -> AnyResponse:
+    viewer = get_viewer()
+    progress = read_progress(page.course_id) if is_owned else read_progress(0)
+    course = show_course(list_course_cards([page.course_id])[0])
+    sections = show_sections(page.sections, course_slug=page.course_slug, is_open=is_owned, progress=progress)
+    if viewer is not None and is_owned and progress.last_lesson_id != page.lesson_id:
+        open_lesson(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
+    open_slugs = {line.slug for section in sections for line in section.lessons if line.url}
+
+    def neighbor(slug: str | None) -> str | None:
+        return lesson_url(page.course_slug, slug) if slug in open_slugs and slug else None
+
+    return render_page(
+        "lesson.html",
+        course=course,
+        # Rendered and sanitized when it was saved (app/markdown.py).
+        lesson={
+            "title": page.title,
+            "slug": page.slug,
+            "minutes": page.minutes,
+            "body_html": Markup(page.body_html),  # noqa: S704
+        },
+        sections=sections,
+        previous_url=neighbor(page.previous_slug),
+        next_url=neighbor(page.next_slug),
+        done=page.lesson_id in progress.done_lesson_ids,
+        can_complete=viewer is not None and is_owned,
+        preview=not is_owned,
+        offer=course.offer,
+    )

@@ -1,0 +1,53 @@
+"""Shapes that the order and checkout templates take, made from what the services return."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import url_for
+
+from app.checkout.orders import OrderView
+from app.checkout.services import Choice
+from app.reports.library import list_course_slugs
+from app.site.drawings import cover_url
+
+
+def shape_order(order: OrderView) -> dict[str, Any]:
+    """An order for the receipt card; the address is masked, for the page may be bookmarked or shown around."""
+    slugs = list_course_slugs(order.course_ids)
+    lines = []
+    for item in order.items:
+        slug = next((slugs[course_id] for course_id in item.course_ids if course_id in slugs), "")
+        lines.append({**asdict(item), "cover_url": cover_url(slug, None)})
+    return {
+        **asdict(order),
+        "items": lines,
+        "tax_amount": order.tax_amount or None,
+        "email_masked": mask_email(order.email),
+        "method_label": order.payment_method_label,
+        "billed_to": order.customer_name,
+        "receipt_url": None,
+    }
+
+
+def shape_choice(choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(course, offer) for our checkout page."""
+    course = choice.courses[0]
+    shaped = {
+        "slug": course.slug,
+        "title": choice.product.title,
+        "promise": course.promise,
+        "cover_url": cover_url(course.slug, course.cover_path),
+    }
+    offer = {
+        "price_id": choice.price.public_id,
+        "unit_amount": choice.price.unit_amount,
+        "currency": choice.price.currency,
+        "course_url": url_for("site.course", slug=course.slug),
+    }
+    return shaped, offer
+
+
+def mask_email(email: str) -> str:
+    """ "maya@example.org" as "m•••@example.org"; "your address" while none is known."""
+    name, _, domain = email.partition("@")
+    return f"{name[:1]}•••@{domain}" if domain else "your email address"

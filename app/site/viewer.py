@@ -1,0 +1,120 @@
+"""Who looks at a page, and what that means for caches.
+
+A visitor without a session cookie gets the same bytes as every other one: the session is not touched, the answer may
+be stored anywhere and must be asked about again each time, so a changed price shows at once. Whoever brings a session
+cookie gets a page of their own that nobody stores.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, current_app, has_request_context, make_response, render_template, request
+from flask import get_flashed_messages as flask_flashed_messages
+
+from app.accounts.sessions import current_user_or_none, has_session_cookie
+from app.caching import keep_public
+from app.checkout.orders import list_guest_course_ids
+from app.config import Settings
+from app.enrollment.services import list_open_course_ids
+from app.site.browser import list_browser_orders
+from app.site.drawings import cover_url
+from app.site.static_files import static_url
+
+__all__ = [
+    "cacheable",
+    "canonical_url",
+    "cover_url",
+    "get_viewer",
+    "has_session_cookie",
+    "list_owned_course_ids",
+    "render_page",
+]
+
+PRIVATE = "private, no-store"
+TAGLINE = "Practical courses that end with something that runs."
+# Kept with the request, not in g: in tests and commands an app context outlives a request.
+VIEWER_KEY = "tuition.viewer"
+OWNED_KEY = "tuition.owned_course_ids"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Viewer:
+    """The person signed in, as pages need them."""
+
+    user_id: int
+    name: str
+    email: str
+    is_staff: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """The shop's own names."""
+
+    name: str
+    tagline: str
+    url: str
+
+
+def init_app(app: Flask) -> None:
+    """Give every template the viewer, the site and addresses of static files."""
+    app.context_processor(_context)
+    app.jinja_env.globals["static_url"] = static_url
+    # Flask's own would touch the session of every visitor.
+    app.jinja_env.globals["get_flashed_messages"] = _flashed_messages
+
+
+def get_viewer() -> Viewer | None:
+    """The person signed in, read once for each request; None for visitors."""
+    if VIEWER_KEY not in request.environ:
+        user = current_user_or_none()
+        request.environ[VIEWER_KEY] = user and Viewer(
+            user_id=user.id, name=user.name, email=user.email, is_staff=any(role.permissions for role in user.roles)
+        )
+    viewer: Viewer | None = request.environ[VIEWER_KEY]
+    return viewer
+
+
+def list_owned_course_ids() -> set[int]:
+    """The courses this browser may open: by its account, or by orders it made as a guest. Read once for each request."""
+    if OWNED_KEY not in request.environ:
+        owned: set[int] = set()
+        viewer = get_viewer()
+        if viewer is not None:
+            owned |= list_open_course_ids(user_id=viewer.user_id)
+        if has_session_cookie():
+            owned |= list_guest_course_ids(order_public_ids=list_browser_orders())
+        request.environ[OWNED_KEY] = owned
+    owned_ids: set[int] = request.environ[OWNED_KEY]
+    return owned_ids
+
+
+def render_page(template: str, **values: Any) -> Response:
+    """Render a page that visitors share and people signed in see as theirs."""
+    return cacheable(make_response(render_template(template, canonical_url=canonical_url(request.path), **values)))
+
+
+def cacheable(response: Response) -> Response:
+    """Let caches keep a visitor's answer and ask again with its ETag; keep everybody else's to themselves."""
+    if has_session_cookie():
+        response.headers["Cache-Control"] = PRIVATE
+        return response
+    return keep_public(response)
+
+
+def canonical_url(path: str) -> str:
+    """The address of a path on the shop's own origin."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings.public_url + path
+
+
+def _context() -> dict[str, Any]:
+    settings: Settings = current_app.config["SETTINGS"]
+    return {
+        "viewer": get_viewer() if has_request_context() else None,
+        "site": Site(name=settings.site_name, tagline=TAGLINE, url=settings.public_url),
+    }
+
+
+def _flashed_messages(*args: Any, **kwargs: Any) -> Any:
+    return flask_flashed_messages(*args, **kwargs) if has_session_cookie() else []

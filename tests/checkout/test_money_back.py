@@ -1,0 +1,184 @@
+"""Refunds and disputes made at Stripe: the ledger to the cent, and access as the policies say."""
+
+from itertools import permutations
+
+import pytest
+from sqlalchemy import select
+
+from app.catalog.models import Product
+from app.checkout.ledger import Entry, derive_state, sum_entries
+from app.checkout.models import Finding, LedgerEntry, Order, RefundRequest
+from app.checkout.services import StartedCheckout
+from app.db import db, transaction
+from app.enrollment.models import Seat
+from app.enrollment.services import list_open_course_ids
+from app.mail.models import Message
+from tests.checkout.conftest import Shop
+from tests.factories import make_course, make_user
+
+
+def sums(order_id: int) -> tuple[int, int, int]:
+    """(captured, refunded, net) in cents."""
+    db.session.rollback()
+    found = sum_entries(db.session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order_id)).all())
+    return found.captured_amount, found.refunded_amount, found.net_amount
+
+
+def payment_intent(shop: Shop, started: StartedCheckout) -> str:
+    return shop.stripe(f"/v1/checkout/sessions/{started.stripe_checkout_session_id}")["payment_intent"]
+
+
+def test_partial_refunds_keep_access_until_everything_is_back(shop: Shop) -> None:
+    user, course = make_user(), make_course(unit_amount=9700)
+    started = shop.buy(course, user=user)
+
+    for amount, state in ((2000, "partially_refunded"), (3000, "partially_refunded")):
+        shop.control(f"/refund/{payment_intent(shop, started)}", {"amount": amount})
+        shop.deliver_all()
+        assert shop.order(started).state == state
+        assert list_open_course_ids(user_id=user.id) == {course.id}
+    shop.control(f"/refund/{payment_intent(shop, started)}", {"amount": 4700})
+    shop.deliver_all()
+
+    assert shop.order(started).state == "refunded"
+    assert sums(shop.order(started).id) == (9700, 9700, 0)
+    assert list_open_course_ids(user_id=user.id) == set()
+    refund_mails = db.session.scalars(select(Message).where(Message.template == "order_refunded")).all()
+    assert [mail.data["amount"] for mail in refund_mails] == [2000, 3000, 4700]
+
+
+def test_full_refund_gives_the_seat_of_a_limited_course_back(shop: Shop) -> None:
+    course = make_course(capacity=1)
+    started = shop.buy(course, user=make_user())
+    assert db.session.scalars(select(Product.taken_seats)).one() == 1
+
+    shop.control(f"/refund/{payment_intent(shop, started)}")
+    shop.deliver_all()
+
+    db.session.rollback()
+    assert db.session.scalars(select(Product.taken_seats)).one() == 0
+
+
+def test_refund_that_fails_later_restores_money_and_access(shop: Shop) -> None:
+    user, course = make_user(), make_course(unit_amount=9700)
+    started = shop.buy(course, user=user, card="4000000000005126")
+    shop.control(f"/refund/{payment_intent(shop, started)}")
+    shop.deliver_all()
+    assert shop.order(started).state == "refunded"
+
+    shop.control("/tick", {"seconds": 3600})
+    shop.deliver_all()
+
+    assert shop.order(started).state == "paid"
+    assert sums(shop.order(started).id) == (9700, 0, 9700)
+    assert list_open_course_ids(user_id=user.id) == {course.id}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "net", "is_open"), [("won", "paid", 9700, True), ("lost", "lost", 0, False)]
+)
+def test_dispute_suspends_and_its_verdict_decides(
+    shop: Shop, outcome: str, state: str, net: int, *, is_open: bool
+) -> None:
+    user, course = make_user(), make_course(unit_amount=9700)
+    started = shop.buy(course, user=user)
+    _, dispute = shop.control(f"/dispute/{payment_intent(shop, started)}")
+    shop.deliver_all()
+    assert shop.order(started).state == "disputed"
+    assert list_open_course_ids(user_id=user.id) == set()
+
+    shop.control(f"/disputes/{dispute['id']}/close", {"outcome": outcome})
+    shop.deliver_all()
+
+    assert shop.order(started).state == state
+    assert sums(shop.order(started).id)[2] == net
+    assert (list_open_course_ids(user_id=user.id) == {course.id}) is is_open
+
+
+def test_inquiry_changes_nothing(shop: Shop) -> None:
+    user, course = make_user(), make_course()
+    started = shop.buy(course, user=user)
+
+    shop.control(f"/dispute/{payment_intent(shop, started)}", {"inquiry": True})
+    shop.deliver_all()
+
+    assert shop.order(started).state == "paid"
+    assert list_open_course_ids(user_id=user.id) == {course.id}
+
+
+def test_payment_that_comes_after_the_last_seat_went_is_returned_by_itself(shop: Shop) -> None:
+    user, course = make_user(), make_course(unit_amount=9700, capacity=1)
+    late = shop.begin(course, user=user)
+    shop.pay(late, method="bank_debit")
+    shop.deliver_all()
+    # The first order is given up (as after a wrong verdict about its session), its seat goes to somebody else.
+    with transaction() as session:
+        order = session.scalars(select(Order)).one()
+        order.state, order.holds_capacity = "expired", False
+        session.scalars(select(Product)).one().taken_seats = 0
+    winner = shop.begin(course, browser="b2")
+    shop.pay(winner, email="winner@example.org")
+    shop.deliver_all()
+
+    shop.control(f"/settle/{late.stripe_checkout_session_id}", {"outcome": "succeeded"})
+    shop.deliver_all()
+    shop.deliver_all()
+
+    order = shop.order(late)
+    assert order.state == "refunded"
+    assert sums(order.id) == (9700, 9700, 0)
+    assert list_open_course_ids(user_id=user.id) == set()
+    assert db.session.scalars(select(Product.taken_seats)).one() == 1
+    assert [finding.kind for finding in db.session.scalars(select(Finding))] == ["late_payment"]
+    assert db.session.scalars(select(RefundRequest.stripe_refund_id)).one() is not None
+
+
+def test_seats_follow_the_money_whoever_sits_on_them(shop: Shop) -> None:
+    started = shop.begin(make_course(), browser="b1")
+    shop.pay(started, email="guest@example.org")
+    shop.deliver_all()
+    shop.control(f"/refund/{payment_intent(shop, started)}")
+    shop.deliver_all()
+
+    db.session.rollback()
+    assert db.session.scalars(select(Seat.status)).one() == "revoked"
+
+
+def make_entry(kind: str, amount: int = 100, object_id: str = "x") -> Entry:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return Entry(
+        kind=kind,
+        stripe_object_id=object_id,
+        related_stripe_object_id=None,
+        amount=amount,
+        currency="usd",
+        status="",
+        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "state"),
+    [
+        ([], None),
+        ([("refund", 100, "r")], None),
+        ([("payment", 100, "c")], "paid"),
+        ([("payment", 0, "c")], "paid"),
+        ([("payment", 100, "c"), ("refund", 40, "r")], "partially_refunded"),
+        ([("payment", 100, "c"), ("refund", 100, "r")], "refunded"),
+        ([("payment", 100, "c"), ("refund", 100, "r"), ("refund_failed", 100, "r")], "paid"),
+        ([("payment", 100, "c"), ("dispute_opened", 100, "d"), ("dispute_withdrawn", 100, "d")], "disputed"),
+        ([("payment", 100, "c"), ("dispute_opened", 100, "d"), ("dispute_won", 0, "d")], "paid"),
+        ([("payment", 100, "c"), ("dispute_opened", 100, "d"), ("dispute_lost", 0, "d")], "lost"),
+        ([("payment", 100, "c"), ("dispute_lost", 0, "d"), ("dispute_won", 0, "d")], "paid"),
+        ([("payment", 100, "c"), ("dispute_opened", 60, "d"), ("refund", 100, "r")], "refunded"),
+        ([("payment", 100, "c"), ("payment", 100, "c2"), ("refund", 100, "r")], "partially_refunded"),
+    ],
+)
+def test_state_is_a_function_of_the_ledger_whatever_the_order(
+    entries: list[tuple[str, int, str]], state: str | None
+) -> None:
+    rows = [make_entry(*entry) for entry in entries]
+
+    assert {derive_state(order) for order in permutations(rows)} == {state}
