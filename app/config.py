@@ -1,5 +1,6 @@
 """Typed settings from the environment and instance/.env; refuses a production that would be unsafe."""
 
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Settings:
 
 def load_settings(instance_path: Path | None = None) -> Settings:
     """Read and check the settings. Raises ConfigError with one sentence that names the setting."""
-    instance = instance_path or PROJECT_ROOT / "instance"
+    instance = instance_path or find_instance_path()
     instance.mkdir(parents=True, exist_ok=True)
     env = Env()
     env.read_env(str(instance / ".env"), recurse=False)
@@ -75,6 +76,11 @@ def load_settings(instance_path: Path | None = None) -> Settings:
     if settings.is_production:
         _refuse_unsafe_production(settings, explicit_app_id=bool(env.str("STRIPE_APP_ID", "")))
     return settings
+
+
+def find_instance_path() -> Path:
+    """Where this installation keeps what it made itself: INSTANCE_PATH, or instance/ beside the code."""
+    return Path(os.environ.get("INSTANCE_PATH") or PROJECT_ROOT / "instance").resolve()
 
 
 def _read(env: Env, instance: Path) -> Settings:

@@ -1,4 +1,4 @@
-"""Text files with a head: YAML front matter over Markdown, read without trust, errors as sentences with file and field."""
+"""Text files with a head of YAML over Markdown: read without trust, problems as sentences with file and field."""
 
 import re
 from collections.abc import Hashable
@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases are not used here", event.start_mark)
         return super().compose_node(parent, index)
 

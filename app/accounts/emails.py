@@ -21,7 +21,7 @@ def normalize_email(text: str) -> str:
         raise InvalidInput(SENTENCE, field="email")
     try:
         # Deliverability needs DNS: the mailed link proves more than a lookup could.
-        found = validate_email(candidate, check_deliverability=False, allow_smtputf8=False)
+        found = validate_email(candidate, check_deliverability=False, allow_smtputf8=False, strict=True)
     except (EmailNotValidError, UnicodeError) as error:
         raise InvalidInput(SENTENCE, field="email") from error
     address = (found.ascii_email or "").lower()

@@ -1,19 +1,20 @@
 """flask-smorest with our manners: one error form for the whole shop, strict JSON, unknown fields refused."""
 
 import http
-from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 import flask
 import marshmallow as ma
-from flask_smorest import Api, Blueprint
-from flask_smorest.spec import prepare_response
+from flask_smorest import Api, Blueprint  # type: ignore[import-untyped]
+from flask_smorest.spec import prepare_response  # type: ignore[import-untyped]
 from webargs.flaskparser import FlaskParser
 
 from app.api.schemas import ProblemSchema
 from app.api.strict_json import parse_object
 from app.errors import InvalidInput
 
+View = TypeVar("View", bound=Callable[..., Any])
 PROBLEM_TYPE = "application/problem+json"
 PREFIX = "/api/v1"
 # Words for what marshmallow says in its own way; the rest of its sentences are plain enough.
@@ -34,10 +35,7 @@ class InvalidParameters(InvalidInput):
 class StrictParser(FlaskParser):
     """Reads arguments for smorest; what is wrong becomes an AppError that names the field."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
-        "json": ma.RAISE,
-        "query": ma.RAISE,
-    }
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"json": ma.RAISE, "query": ma.RAISE}  # noqa: RUF012 - webargs' own attribute
 
     def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' signature
         return parse_object(req)
@@ -66,13 +64,33 @@ def _first_problem(messages: Any) -> tuple[str | None, str]:
     return (None if field == "_schema" else field), SENTENCES.get(sentence, sentence)
 
 
-class ShopBlueprint(Blueprint):
-    """A part of the API."""
+class ShopBlueprint(Blueprint):  # type: ignore[misc]
+    """A part of the API; its decorators keep their views' types."""
 
     ARGUMENTS_PARSER = StrictParser()
 
+    def get(self, rule: str) -> Callable[[View], View]:
+        decorate: Callable[[View], View] = super().get(rule)
+        return decorate
 
-class ShopApi(Api):
+    def post(self, rule: str) -> Callable[[View], View]:
+        decorate: Callable[[View], View] = super().post(rule)
+        return decorate
+
+    def arguments(self, schema: type[ma.Schema], *, location: str = "json") -> Callable[[View], View]:
+        decorate: Callable[[View], View] = super().arguments(schema, location=location)
+        return decorate
+
+    def response(self, status: int, schema: type[ma.Schema]) -> Callable[[View], View]:
+        decorate: Callable[[View], View] = super().response(status, schema)
+        return decorate
+
+    def alt_response(self, status: int, response: str) -> Callable[[View], View]:
+        decorate: Callable[[View], View] = super().alt_response(status, response)
+        return decorate
+
+
+class ShopApi(Api):  # type: ignore[misc]
     """The OpenAPI side: errors described as they are sent."""
 
     ERROR_SCHEMA = ProblemSchema

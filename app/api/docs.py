@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, current_app, make_response, render_template
-from flask_smorest import Api
+from flask_smorest import Api  # type: ignore[import-untyped]
 
 from app.caching import keep_public
 from app.config import Settings

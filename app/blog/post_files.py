@@ -9,7 +9,9 @@ from app.front_matter import FileProblem, HeadReader, moment_for_head, read_fron
 from app.markdown import LONGEST_TEXT, slugify_heading
 
 STATUSES = ("draft", "scheduled", "published", "archived")
-FIELDS = frozenset("title slug old_slugs category status published revised author excerpt courses".split())
+FIELDS = frozenset(
+    {"title", "slug", "old_slugs", "category", "status", "published", "revised", "author", "excerpt", "courses"}
+)
 LONGEST_SLUG = 160
 
 

@@ -55,10 +55,6 @@ class StoredPost:
     course_ids: tuple[int, ...]
 
 
-class _Undo(Exception):
-    """Leaves a transaction without keeping it."""
-
-
 def save_post_file(post: ResolvedPost) -> SavedPost:
     """Save one post; see save_post_files()."""
     return save_post_files([post])[0]
@@ -77,13 +73,10 @@ def save_post_files(posts: Sequence[ResolvedPost]) -> list[SavedPost]:
 
 def plan_post_files(posts: Sequence[ResolvedPost]) -> list[SavedPost]:
     """What save_post_files() would do; nothing is kept."""
-    saved: list[SavedPost] = []
-    try:
-        with transaction() as session:
-            saved = [_save(session, post) for post in posts]
-            raise _Undo
-    except _Undo:
-        return saved
+    with transaction() as session:
+        saved = [_save(session, post) for post in posts]
+        session.rollback()
+    return saved
 
 
 def get_stored_post(slug: str) -> StoredPost:

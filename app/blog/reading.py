@@ -1,10 +1,10 @@
-"""What readers get: published posts whose time has come, as plain dataclasses. Drafts and the future do not exist here."""
+"""What readers get: published posts whose time has come. Drafts and the future do not exist here."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from app import clock
 from app.blog.models import Post, PostCourse, PostSlug
@@ -62,7 +62,9 @@ _COLUMNS = (
 _NEWEST = select(*_COLUMNS).where(*_IS_PUBLIC).order_by(Post.published_at.desc(), Post.id.desc())
 _PAGE = _NEWEST.limit(bindparam("limit")).offset(bindparam("offset"))
 _PAGE_OF_CATEGORY = _PAGE.where(Post.category_id == bindparam("category_id"))
-_COUNTS = select(Post.category_id, func.count(Post.id)).where(*_IS_PUBLIC).group_by(Post.category_id)
+_COUNTS = (
+    select(Post.category_id, func.count(Post.id).label("post_count")).where(*_IS_PUBLIC).group_by(Post.category_id)
+)
 _TEXT = select(*_COLUMNS, Post.body_html, Post.contents).where(*_IS_PUBLIC, Post.slug == bindparam("slug"))
 _ID = select(Post.id).where(*_IS_PUBLIC, Post.slug == bindparam("slug"))
 _OF_COURSE = (
@@ -105,7 +107,7 @@ def list_newest_posts(*, limit: int) -> tuple[PostCard, ...]:
 def list_posts_before(
     *, limit: int, published_at: datetime | None = None, post_id: int = 0, category_id: int | None = None
 ) -> tuple[PostCard, ...]:
-    """At most limit posts, newest first, that stand after the one published then with that id (none: from the start)."""
+    """At most limit posts, newest first, behind the one published then with that id (none: from the start)."""
     statement = _NEWEST.limit(min(limit, MOST_POSTS))
     if published_at is not None:
         statement = statement.where(
@@ -118,7 +120,7 @@ def list_posts_before(
 
 def count_posts() -> dict[int, int]:
     """How many posts each topic has, by the topic's id."""
-    return {category_id: count for category_id, count in db.session().execute(_COUNTS, {"now": clock.now()})}
+    return {row.category_id: row.post_count for row in db.session().execute(_COUNTS, {"now": clock.now()})}
 
 
 def get_post(slug: str) -> PostText:
@@ -158,7 +160,7 @@ def list_course_ids_for_post(post_id: int) -> tuple[tuple[int, int], ...]:
     return tuple((row.course_id, row.position) for row in rows)
 
 
-def _read_card(row: Row[Any]) -> PostCard:
+def _read_card(row: Any) -> PostCard:
     return PostCard(
         post_id=row.post_id,
         public_id=row.public_id,
@@ -172,8 +174,3 @@ def _read_card(row: Row[Any]) -> PostCard:
         reading_minutes=row.reading_minutes,
         cover_path=row.cover_path,
     )
-
-
-def find_post_id(slug: str) -> int | None:
-    """The post of that address, for remembering where a buyer came from; None for anything else."""
-    return db.session().scalar(select(Post.id).where(Post.slug == slug)) if slug else None

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from app.catalog.models import Category, Course, Lesson, Price, Product, Section
 from app.catalog.offers import CURRENT_PRICE, OFFER_COLUMNS, OWN_PRODUCT, Offer, read_offer, site_currency
@@ -76,7 +77,7 @@ CARD_COLUMNS = (
     *OFFER_COLUMNS,
 )
 # Built once: putting a statement together costs more than running it.
-CARDS: Select[tuple[object, ...]] = (
+CARDS: Select[Any] = (
     select(*CARD_COLUMNS)
     .join(Category, Category.id == Course.category_id)
     .outerjoin(Product, Product.id == OWN_PRODUCT)
@@ -134,7 +135,7 @@ def list_categories() -> tuple[CategoryCount, ...]:
     )
 
 
-def read_card(row: Row[tuple[object, ...]]) -> CourseCard:
+def read_card(row: Any) -> CourseCard:
     """The card of a row that holds CARD_COLUMNS."""
     return CourseCard(
         course_id=row.course_id,

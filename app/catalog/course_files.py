@@ -15,8 +15,28 @@ from app.money import MoneyError, parse_price, to_decimal
 LEVELS = ("beginner", "intermediate", "advanced")
 STATUSES = ("draft", "published", "archived")
 FIELDS = frozenset(
-    "title slug old_slugs category level status promise summary featured prices capacity access_days position outcomes"
-    " good_fit not_fit includes faq author author_bio".split()
+    {
+        "title",
+        "slug",
+        "old_slugs",
+        "category",
+        "level",
+        "status",
+        "promise",
+        "summary",
+        "featured",
+        "prices",
+        "capacity",
+        "access_days",
+        "position",
+        "outcomes",
+        "good_fit",
+        "not_fit",
+        "includes",
+        "faq",
+        "author",
+        "author_bio",
+    }
 )
 LONGEST_SLUG = 120
 LONGEST_SECTION_TITLE = 160
@@ -135,7 +155,7 @@ def format_course_file(course: CourseFile) -> str:
 
 
 def find_reserved_heading(text: str) -> int | None:
-    """The line (from 1) of a "# " or "## " heading in a lesson's text, where it would begin another lesson; else None."""
+    """The line (from 1) of a "# " or "## " heading in a text, where it would begin a lesson of its own; else None."""
     for number, _line, heading in _scan(text):
         if heading:
             return number

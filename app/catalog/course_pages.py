@@ -1,4 +1,4 @@
-"""One course as its page shows it, and one lesson with its text. A lesson's text never leaves but through get_lesson()."""
+"""One course as its page shows it, and one lesson. A lesson's text never leaves but through get_lesson()."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -40,10 +40,6 @@ class SavedCourse:
     outcome: Outcome
 
 
-class _Undo(Exception):
-    """Leaves a transaction without keeping it."""
-
-
 @retry_conflicts
 def create_course(*, title: str, category_id: int, slug: str | None = None) -> Course:
     """A new draft with its product, to be filled in. Raises SlugTaken, InvalidInput; not safe to call twice."""
@@ -74,13 +70,10 @@ def save_course_files(files: Sequence[CourseFile]) -> list[SavedCourse]:
 
 def plan_course_files(files: Sequence[CourseFile]) -> list[SavedCourse]:
     """What save_course_files() would do; nothing is kept."""
-    saved: list[SavedCourse] = []
-    try:
-        with transaction() as session:
-            saved = [_save(session, file) for file in files]
-            raise _Undo
-    except _Undo:
-        return saved
+    with transaction() as session:
+        saved = [_save(session, file) for file in files]
+        session.rollback()
+    return saved
 
 
 def get_course_file(slug: str) -> CourseFile:
@@ -99,13 +92,13 @@ def list_course_slugs() -> list[str]:
 def list_course_ids_by_slug(slugs: Sequence[str]) -> dict[str, int]:
     """The ids of the courses at these slugs; unknown ones are left out."""
     rows = db.session().execute(select(Course.slug, Course.id).where(Course.slug.in_(slugs)))
-    return {slug: course_id for slug, course_id in rows}
+    return {row.slug: row.id for row in rows}
 
 
 def list_course_slugs_by_id(course_ids: Sequence[int]) -> dict[int, str]:
     """The slugs of the courses with these ids."""
     rows = db.session().execute(select(Course.id, Course.slug).where(Course.id.in_(course_ids)))
-    return {course_id: slug for course_id, slug in rows}
+    return {row.id: row.slug for row in rows}
 
 
 @retry_conflicts

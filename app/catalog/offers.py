@@ -1,10 +1,10 @@
 """What a course costs now, and whether it can be bought: read with the course in one query, never one per row."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from flask import current_app
-from sqlalchemy import Row, bindparam, case, select
+from sqlalchemy import bindparam, case, select
 from sqlalchemy.orm import aliased
 
 from app.catalog.models import Course, Price, Product, ProductCourse
@@ -63,12 +63,12 @@ def site_currency() -> str:
     return settings.site_currency.lower()
 
 
-def read_offer(row: Row[tuple[object, ...]]) -> Offer:
+def read_offer(row: Any) -> Offer:
     """The offer of a row that holds OFFER_COLUMNS."""
     return Offer(state=_decide(row), price_id=row.price_public_id, unit_amount=row.unit_amount, currency=row.currency)
 
 
-def _decide(row: Row[tuple[object, ...]]) -> OfferState:
+def _decide(row: Any) -> OfferState:
     if row.course_status == "archived":
         return "archived"
     if row.course_status != "published" or row.price_public_id is None or row.product_status != "active":

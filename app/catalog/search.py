@@ -1,6 +1,6 @@
 """Which courses a search finds and in which order. Plain LIKE with everything escaped: the same on both databases."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Select, case, func, or_, select
 
@@ -12,9 +12,9 @@ LONGEST_SEARCH = 100
 MOST_WORDS = 8
 
 
-def find_courses(*, q: str, category: str, level: str, price: str, sort: Sort = "") -> Select[tuple[int]]:
+def find_courses(*, q: str, category: str, level: str, price: str, sort: Sort = "") -> Select[Any]:
     """The ids of published courses that match every filter, in no order yet; an empty filter matches all."""
-    statement = select(Course.id).where(Course.status == "published")
+    statement: Select[Any] = select(Course.id).where(Course.status == "published")
     # A NUL ends the text in one database and is refused by the other.
     for word in q[:LONGEST_SEARCH].replace("\x00", " ").split()[:MOST_WORDS]:
         fields = (Course.title, Course.promise, Course.summary)
@@ -30,8 +30,8 @@ def find_courses(*, q: str, category: str, level: str, price: str, sort: Sort = 
     return statement
 
 
-def sort_courses(statement: Select[tuple[int]], sort: Sort) -> Select[tuple[int]]:
-    """Put what find_courses() found for the same sort in order; when prices are compared, courses without one are last."""
+def sort_courses(statement: Select[Any], sort: Sort) -> Select[Any]:
+    """Put what find_courses() found for the same sort in order; courses without a price come last."""
     if sort == "newest":
         return statement.order_by(Course.published_at.desc(), Course.id.desc())
     if sort == "title":

@@ -1,4 +1,4 @@
-"""What the importing and exporting commands share: which files are meant, how a command fails, how it tells its counts."""
+"""What importing and exporting commands share: which files are meant, how they fail, how they tell their counts."""
 
 import json
 from collections import Counter
@@ -46,7 +46,7 @@ def read_files(paths: Iterable[Path]) -> list[tuple[str, str]]:
 def tell_saved(noun: str, saved: Iterable[tuple[str, str]], *, as_json: bool, is_plan: bool) -> None:
     """Print what became of each (slug, outcome), and how many there were of each kind."""
     rows = list(saved)
-    counts = {outcome: 0 for outcome in ("created", "changed", "unchanged")} | Counter(row[1] for row in rows)
+    counts = dict.fromkeys(("created", "changed", "unchanged"), 0) | Counter(row[1] for row in rows)
     if as_json:
         items = [{"slug": slug, "outcome": outcome} for slug, outcome in rows]
         click.echo(json.dumps({"dry_run": is_plan, noun: items, "counts": counts}))
@@ -60,7 +60,7 @@ def tell_saved(noun: str, saved: Iterable[tuple[str, str]], *, as_json: bool, is
 def write_exports(texts: dict[str, str], folder: Path | None, *, as_json: bool) -> None:
     """Write each slug's text to folder/slug.md, or to stdout when there is no folder."""
     if as_json:
-        click.echo(json.dumps({slug: text for slug, text in texts.items()}, ensure_ascii=False))
+        click.echo(json.dumps(texts, ensure_ascii=False))
         return
     if folder is None:
         for text in texts.values():

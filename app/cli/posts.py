@@ -1,4 +1,4 @@
-"""flask posts import | export. Here the topics and courses that posts name are found: the blog knows them by key only."""
+"""flask posts import | export. Topics and courses that posts name are found here: the blog knows them by key only."""
 
 from collections.abc import Sequence
 from dataclasses import replace

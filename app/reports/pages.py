@@ -1,4 +1,4 @@
-"""What pages that show more than one feature are made of. Reads only; the number of queries never depends on the data."""
+"""What pages that show more than one feature are made of. Reads only, in a number of queries that never grows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -150,7 +150,7 @@ def list_feed_posts() -> tuple[PostSummary, ...]:
 def list_posts_page(
     *, limit: int, published_at: datetime | None = None, post_id: int = 0, category_slug: str = ""
 ) -> tuple[PostSummary, ...]:
-    """Posts for a program that pages by cursor; see blog's list_posts_before(). Raises NotFound for an unknown topic."""
+    """Posts behind a cursor; see blog's list_posts_before(). Raises NotFound for an unknown topic."""
     topics = _topics()
     category = next((topic for topic in topics.values() if topic.slug == category_slug), None)
     if category_slug and category is None:

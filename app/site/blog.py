@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from flask import Response, current_app, redirect, request, url_for
 from markupsafe import Markup
@@ -88,18 +88,18 @@ def post(slug: str) -> AnyResponse:
 @blueprint.get("/blog/feed.xml")
 def feed() -> Response:
     settings: Settings = current_app.config["SETTINGS"]
-    ElementTree.register_namespace("atom", ATOM)
-    rss = ElementTree.Element("rss", version="2.0")
-    channel = ElementTree.SubElement(rss, "channel")
+    ET.register_namespace("atom", ATOM)
+    rss = ET.Element("rss", version="2.0")
+    channel = ET.SubElement(rss, "channel")
     _add(channel, "title", f"{settings.site_name} blog")
     _add(channel, "link", canonical_url(url_for("site.blog")))
     _add(channel, "description", f"New posts of {settings.site_name}")
     _add(channel, "language", settings.site_locale.replace("_", "-").lower())
     address = canonical_url(url_for("site.feed"))
-    ElementTree.SubElement(channel, f"{{{ATOM}}}link", href=address, rel="self", type="application/rss+xml")
+    ET.SubElement(channel, f"{{{ATOM}}}link", href=address, rel="self", type="application/rss+xml")
     for summary in pages.list_feed_posts():
         card = summary.card
-        item = ElementTree.SubElement(channel, "item")
+        item = ET.SubElement(channel, "item")
         link = canonical_url(url_for("site.post", slug=card.slug))
         _add(item, "title", card.title)
         _add(item, "link", link)
@@ -108,7 +108,7 @@ def feed() -> Response:
         # The address may change, the id does not: readers show a moved post once.
         _add(item, "guid", card.public_id).set("isPermaLink", "false")
         _add(item, "pubDate", format_datetime(card.published_at))
-    body = ElementTree.tostring(rss, encoding="utf-8", xml_declaration=True)
+    body = ET.tostring(rss, encoding="utf-8", xml_declaration=True)
     return cacheable(Response(body, content_type="application/rss+xml; charset=utf-8"))
 
 
@@ -175,7 +175,7 @@ def _describe_post(view: PostView) -> dict[str, Any]:
     }
 
 
-def _add(parent: ElementTree.Element, tag: str, text: str) -> ElementTree.Element:
-    element = ElementTree.SubElement(parent, tag)
+def _add(parent: ET.Element, tag: str, text: str) -> ET.Element:
+    element = ET.SubElement(parent, tag)
     element.text = UNUSABLE.sub("", text)
     return element

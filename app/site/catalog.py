@@ -214,7 +214,7 @@ def show_progress(sections: list[SectionView], page: CoursePage, progress: Progr
     lines = [line for section in page.sections for line in section.lessons]
     open_lines = [line for line in lines if line.lesson_id not in progress.done_lesson_ids]
     following = next((line for line in open_lines if line.lesson_id == progress.last_lesson_id), None)
-    following = following or (open_lines or lines or [None])[0]
+    following = following or next(iter(open_lines or lines), None)
     return ProgressView(
         done=sum(lesson.is_done for section in sections for lesson in section.lessons),
         total=len(lines),

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from flask import Response, url_for
 from markupsafe import Markup
@@ -48,17 +48,17 @@ def page(slug: str) -> Response:
 
 @blueprint.get("/sitemap.xml")
 def sitemap() -> Response:
-    root = ElementTree.Element("urlset", xmlns=SITEMAP)
+    root = ET.Element("urlset", xmlns=SITEMAP)
     fixed = [url_for("site.home"), url_for("site.courses"), url_for("site.blog")]
     fixed += [url_for("site.page", slug=name) for name in NAMES]
     for path in fixed:
-        ElementTree.SubElement(ElementTree.SubElement(root, "url"), "loc").text = canonical_url(path)
+        ET.SubElement(ET.SubElement(root, "url"), "loc").text = canonical_url(path)
     for entry in list_sitemap_entries():
         address = f"/courses/{entry.slug}" if entry.kind == "course" else f"/blog/{entry.slug}"
-        url = ElementTree.SubElement(root, "url")
-        ElementTree.SubElement(url, "loc").text = canonical_url(address)
-        ElementTree.SubElement(url, "lastmod").text = entry.changed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    body = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+        url = ET.SubElement(root, "url")
+        ET.SubElement(url, "loc").text = canonical_url(address)
+        ET.SubElement(url, "lastmod").text = entry.changed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return cacheable(Response(body, content_type="application/xml; charset=utf-8"))
 
 

@@ -76,7 +76,7 @@ def get_viewer() -> Viewer | None:
 
 
 def list_owned_course_ids() -> set[int]:
-    """The courses this browser may open: by its account, or by orders it made as a guest. Read once for each request."""
+    """The courses this browser may open: by its account, or by its orders as a guest. Read once for each request."""
     if OWNED_KEY not in request.environ:
         owned: set[int] = set()
         viewer = get_viewer()

@@ -121,6 +121,7 @@ def test_without_the_conditional_update_several_would_win(app: Flask) -> None:
         public_id = read_link("sign-in", token, max_age_seconds=900)
         link = db.session.scalars(select(SignInLink).where(SignInLink.public_id == public_id)).one()
         link_id, is_used = link.id, link.used_at is not None
+        db.session.remove()
         everybody_looked.wait()
         if is_used:
             raise LinkExpired

@@ -73,6 +73,11 @@ class Shop:
     def control(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         return self._request(f"/_sandbox{path}", json.dumps(body or {}).encode(), {"Content-Type": "application/json"})
 
+    def remove_levers(self) -> None:
+        request = Request(f"{self.sandbox.url}/_sandbox/levers", method="DELETE")
+        with urlopen(request, timeout=10):
+            pass
+
     def events(self) -> list[dict[str, Any]]:
         """Every event the sandbox has made, oldest first."""
         _, answer = self._request("/v1/events?limit=100", None, {"Authorization": f"Bearer {SANDBOX_SECRET_KEY}"})

@@ -181,3 +181,14 @@ def test_reordered_webhooks_all_come(driver: Driver, listener: Listener) -> None
     came = [event["data"]["object"]["id"] for event in listener.events]
     assert sorted(came) == sorted(made)
     assert came != made  # one order in 479,001,600 would fail here
+
+
+def test_the_buyer_waits_even_if_a_background_thread_sends(make_driver: MakeDriver, listener: Listener) -> None:
+    driver = make_driver(background=True)
+
+    for _ in range(5):
+        session = driver.session()
+        driver.pay(session.id)
+
+        told = [event for event in listener.events if event["type"] == "checkout.session.completed"]
+        assert told[-1]["data"]["object"]["id"] == session.id

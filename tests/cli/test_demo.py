@@ -1,0 +1,124 @@
+"""The commands that load and save content."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.accounts.models import User
+from app.config import Settings
+from app.db import Base, db
+from tests.shop import CONTENT, course_text, load_course, load_post, post_text
+
+
+def _dump() -> dict[str, list[tuple[object, ...]]]:
+    db.session.rollback()
+    return {
+        table.name: sorted((tuple(map(repr, row)) for row in db.session.execute(select(table))), key=repr)
+        for table in Base.metadata.sorted_tables
+    }
+
+
+def _run(app: Flask, *arguments: str) -> tuple[int, str]:
+    result = app.test_cli_runner().invoke(args=list(arguments))
+    return result.exit_code, result.output
+
+
+def test_the_demo_loads_once_and_changes_no_row_the_second_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMO_PASSWORD", "eleven green bicycles")
+
+    code, output = _run(app, "demo", "load")
+
+    assert code == 0, output
+    assert "5 categories, 7 courses (7 changed), 9 posts (9 changed), 2 users (2 created)" in output
+    db.session.rollback()
+    people = db.session.scalars(select(User).order_by(User.email)).all()
+    assert [(user.email, [role.name for role in user.roles]) for user in people] == [
+        ("admin@example.org", ["owner"]),
+        ("learner@example.org", []),
+    ]
+    before = _dump()
+    assert _run(app, "demo", "load", "--json")[0] == 0
+    assert _dump() == before
+
+
+def test_the_demo_is_refused_in_production(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.config, "SETTINGS", replace(settings, app_env="production"))
+
+    code, output = _run(app, "demo", "load")
+
+    assert code == 1
+    assert "not for production" in output
+    assert db.session.scalars(select(User)).all() == []
+
+
+def test_a_course_exported_and_imported_is_unchanged(app: Flask, tmp_path: Path) -> None:
+    assert _run(app, "courses", "import", str(CONTENT / "courses"))[0] == 0
+    before = _dump()
+
+    assert _run(app, "courses", "export", "--all", "--to", str(tmp_path))[0] == 0
+    code, output = _run(app, "courses", "import", "--json", str(tmp_path))
+
+    assert code == 0
+    assert json.loads(output)["counts"] == {"created": 0, "changed": 0, "unchanged": 7}
+    assert _dump() == before
+
+
+def test_a_post_exported_and_imported_is_unchanged(app: Flask, tmp_path: Path) -> None:
+    load_course(course_text())
+    load_post(post_text("Text.", courses="[small-course]", revised="2026-05-06T07:08:09Z"))
+    before = _dump()
+
+    assert _run(app, "posts", "export", "small-post", "--to", str(tmp_path))[0] == 0
+    assert "courses:\n- small-course" in (tmp_path / "small-post.md").read_text()
+    code, output = _run(app, "posts", "import", str(tmp_path / "small-post.md"))
+
+    assert (code, output.splitlines()[0]) == (0, "unchanged  small-post")
+    assert _dump() == before
+
+
+def test_one_bad_file_keeps_all_of_them_out(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(course_text())
+    (tmp_path / "b.md").write_text(course_text(slug="b", level="expert"))
+    before = _dump()
+
+    code, output = _run(app, "courses", "import", str(tmp_path))
+
+    assert code == 1
+    assert "b.md, field level: It must be one of beginner, intermediate, advanced." in output
+    assert _dump() == before
+
+
+@pytest.mark.parametrize("noun", ["courses", "posts"])
+def test_a_dry_run_keeps_nothing(app: Flask, tmp_path: Path, noun: str) -> None:
+    (tmp_path / "a.md").write_text(course_text() if noun == "courses" else post_text())
+    before = _dump()
+
+    code, output = _run(app, noun, "import", "--dry-run", str(tmp_path))
+
+    assert code == 0
+    assert "created" in output
+    assert _dump() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("courses", "export", "nope"), ("courses", "export"), ("courses", "export", "a", "--all"), ("posts", "export", "nope"),
+     ("courses", "import", "/nonexistent"), ("courses", "import")],
+)  # fmt: skip
+def test_a_command_that_fails_says_so(app: Flask, arguments: tuple[str, ...]) -> None:
+    code, output = _run(app, *arguments)
+
+    assert code in {1, 2}
+    assert "Error" in output
+
+
+@pytest.mark.parametrize(
+    ("noun", "verb"),
+    [("courses", "import"), ("courses", "export"), ("posts", "import"), ("posts", "export"), ("demo", "load")],
+)
+def test_help_shows_an_example(app: Flask, noun: str, verb: str) -> None:
+    assert f"flask {noun} {verb}" in _run(app, noun, verb, "--help")[1]

@@ -1,0 +1,188 @@
+"""Every mail: both parts, its size, its links, and that data cannot break out of its place."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.mail import rendering
+from app.mail.models import Message
+from app.mail.rendering import RenderedMail, render_message
+
+TEMPLATES = Path(rendering.__file__).parent / "templates"
+SIGNED = {"path": "/x/{token}", "purpose": "x", "value": "y"}
+EVIL = "<script>alert(1)</script>\r\nBcc: victim@example.org"
+RECEIPT = {
+    "order_number": "TU-1001",
+    "order_public_id": "ord_1",
+    "customer_name": "Maya",
+    "items": [
+        {"title": "AI Lead Engine Accelerator", "quantity": 1, "total_amount": 9700},
+        {"title": "Cloud Cost Control", "quantity": 3, "total_amount": 14700},
+    ],
+    "subtotal_amount": 24400,
+    "discount_amount": 1000,
+    "tax_amount": 1872,
+    "total_amount": 25272,
+    "currency": "usd",
+    "paid_at": "2026-11-22T16:48:00+00:00",
+    "payment_method_label": "Visa ending in 4242",
+    "refund_until": "2026-12-06T16:48:00+00:00",
+    "is_guest": False,
+    "order_url": SIGNED,
+    "button_label": "Start learning",
+    "button_url": {"path": "/account/courses", "purpose": "", "value": ""},
+}
+DATA: dict[str, dict[str, Any]] = {
+    "receipt": RECEIPT,
+    "claim_seat": {"titles": ["Course A", "Course B"], "order_number": "TU-1001", "days": 30, "claim_url": SIGNED},
+    "payment_failed": {"titles": ["Course A"], "reason": "Not enough funds.", "course_url": SIGNED},
+    "order_refunded": {"order_number": "TU-1001", "amount": 9700, "currency": "usd", "access_closed": True},
+    "confirm_address": {"confirm_url": SIGNED},
+    "sign_in_link": {"link_url": SIGNED, "minutes": 15},
+    "reset_password": {"reset_url": SIGNED},
+    "password_changed": {},
+    "address_known": {},
+    "newsletter_confirm": {"confirm_url": SIGNED},
+    "newsletter_welcome": {"unsubscribe_url": SIGNED},
+}
+SUBJECTS = {
+    "receipt": "Your receipt from NextSkill Lab: $252.72, order TU-1001",
+    "claim_seat": "Open Course A and 1 more",
+    "payment_failed": "Your payment for Course A didn’t come through",
+    "order_refunded": "$97.00 refunded, order TU-1001",
+    "confirm_address": "Confirm your email address for NextSkill Lab",
+    "sign_in_link": "Your sign-in link for NextSkill Lab",
+    "reset_password": "Choose a new password for NextSkill Lab",
+    "password_changed": "Your password for NextSkill Lab has changed",
+    "address_known": "You already have an account at NextSkill Lab",
+    "newsletter_confirm": "Confirm your subscription to NextSkill Lab",
+    "newsletter_welcome": "You’re on the list at NextSkill Lab",
+}
+
+
+class Tags(HTMLParser):
+    """The tags and addresses of a mail; fails on what is left open."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"href", "src", "background"}]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def render(template: str, **changes: Any) -> RenderedMail:
+    return render_message(
+        Message(template=template, to_address="maya@example.org", message_id="<m@x>", data={**DATA[template], **changes})
+    )
+
+
+def test_every_template_is_tested() -> None:
+    names = {path.stem for path in TEMPLATES.iterdir() if not path.name.startswith("_")}
+
+    assert names == set(DATA)
+    assert all((TEMPLATES / f"{name}.{kind}").exists() for name in names for kind in ("txt", "html"))
+
+
+@pytest.mark.parametrize("template", sorted(DATA))
+def test_a_mail_is_small_complete_and_leads_only_to_us(app: Flask, template: str) -> None:
+    mail = render(template)
+    page = Tags()
+    page.feed(mail.html)
+
+    assert mail.subject == SUBJECTS[template]
+    assert page.open == []
+    assert len(mail.html.encode()) < 30_000
+    assert page.seen.isdisjoint({"script", "img", "link", "form", "iframe", "svg"})
+    assert all(address.startswith("http://localhost") for address in page.addresses)
+    assert mail.html.count("<h1") == 1
+    assert "maya@example.org" in mail.text
+    assert "maya@example.org" in mail.html
+    for part in (mail.text, mail.html):
+        assert "{" not in re.sub(r"<style>.*?</style>", "", part, flags=re.DOTALL)
+        assert "None" not in part
+    assert "\n\n\n\n" not in mail.text
+
+
+@pytest.mark.parametrize("template", sorted(DATA))
+def test_both_parts_say_where_to_go(app: Flask, template: str) -> None:
+    mail = render(template)
+    links = {url for url in re.findall(r"http://localhost/[^\s\"<]+", mail.html)}
+
+    assert {url for url in re.findall(r"http://localhost/\S+", mail.text)} == links
+
+
+@pytest.mark.parametrize(
+    ("template", "field"),
+    [("receipt", "customer_name"), ("receipt", "order_number"), ("receipt", "payment_method_label"),
+     ("receipt", "button_label"), ("payment_failed", "reason"), ("claim_seat", "order_number")],
+)  # fmt: skip
+def test_data_stays_in_its_place(app: Flask, template: str, field: str) -> None:
+    mail = render(template, **{field: EVIL})
+
+    assert "<script" not in mail.html
+    assert "\n" not in mail.subject
+    assert "\r" not in mail.subject
+
+
+def test_a_title_cannot_add_a_header(app: Flask) -> None:
+    mail = render("claim_seat", titles=[EVIL])
+
+    assert mail.headers == {}
+    assert "\n" not in mail.subject
+    assert "Bcc" not in mail.subject
+
+
+def test_the_receipt_counts_every_cent(app: Flask) -> None:
+    mail = render("receipt")
+
+    for part in (mail.text, mail.html):
+        for text in ("$97.00", "$147.00", "$244.00", "$10.00", "$18.72", "$252.72", "USD", "TU-1001",
+                     "Visa ending in 4242", "November 22, 2026", "December 6, 2026", "Start learning"):  # fmt: skip
+            assert text in part
+
+
+def test_a_plain_receipt_shows_no_empty_lines(app: Flask) -> None:
+    mail = render("receipt", discount_amount=0, tax_amount=0, refund_until="", payment_method_label="", is_guest=True)
+
+    for part in (mail.text, mail.html):
+        for text in ("Subtotal", "Discount", "Tax", "refund until", "Paid with", "paid with"):
+            assert text not in part
+        assert "Another email brings the link" in part
+
+
+def test_a_yen_receipt_has_no_cents(app: Flask) -> None:
+    mail = render("receipt", currency="jpy", total_amount=9700, items=[])
+
+    assert "¥9,700" in mail.text
+
+
+@pytest.mark.parametrize(("is_closed", "text"), [(True, "are closed now"), (False, "stay open")])
+def test_a_refund_says_what_happens_to_the_courses(app: Flask, is_closed: bool, text: str) -> None:
+    mail = render("order_refunded", access_closed=is_closed)
+
+    assert text in mail.text
+    assert text in mail.html
+
+
+def test_only_the_newsletter_carries_list_headers(app: Flask) -> None:
+    headers = {name: render(name).headers for name in DATA}
+
+    welcome = headers.pop("newsletter_welcome")
+    assert set(map(str, headers.values())) == {"{}"}
+    assert welcome["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert re.fullmatch(r"<http://localhost/x/[\w.-]+>", welcome["List-Unsubscribe"])
