@@ -20,5 +20,5 @@ def now() -> datetime:
 
 def set_source(source: Source | None) -> None:
     """Replace the clock (tests move time with it); None puts the system's clock back."""
-    global _source
+    global _source  # noqa: PLW0603 - one clock for the process is the point
     _source = source or _system_time

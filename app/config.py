@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -15,7 +16,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STRIPE_API_BASE = "https://api.stripe.com"
 SANDBOX_API_BASE = "http://127.0.0.1:5001"
 # The sandbox takes any test key; this one is public on purpose and therefore refused in production.
-SANDBOX_SECRET_KEY = "sk_test_offline_sandbox"
+SANDBOX_SECRET_KEY = "sk_test_offline_sandbox"  # noqa: S105
 SHORTEST_SECRET = 32
 
 
@@ -132,12 +133,14 @@ def _database_url(given: str, instance: Path) -> str:
 def _made_once(instance: Path, name: str) -> str:
     """A random value made on first use and kept in the instance folder, the same for every process."""
     path = instance / f".{name}"
-    try:
-        with path.open("x") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        # Written apart and then linked: of two processes that start at once, one must not read the other's empty file.
+        partial = instance / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            os.link(partial, path)
+        partial.unlink()
     value = path.read_text().strip()
     if len(value) < SHORTEST_SECRET:
         raise ConfigError(f"{path.name} in the instance folder is incomplete: delete it and start again.")

@@ -59,14 +59,14 @@ class UTCDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored: take the time from app.clock")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -98,7 +98,7 @@ def transaction() -> Iterator[Session]:
     """One write: commits at the end, rolls back on any exception, then runs what after_commit() collected.
 
     Takes SQLite's write lock at the start and waits for it; refuses to nest; must hold no network call. Rows read
-    before it may be stale: read again what you change. Pair it with retry_conflicts where PostgreSQL may find a deadlock.
+    before it may be stale: read again what you change. Pair it with retry_conflicts: PostgreSQL may find a deadlock.
     """
     session: Session = db.session()
     if session.info.get("is_writing"):

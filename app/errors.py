@@ -1,9 +1,10 @@
-"""The AppError family and the one handler: problem+json where machines call, a page elsewhere, both with a request id."""
+"""The AppError family and the one handler: problem+json where machines call, a page elsewhere, always a request id."""
 
 import json
 
 import structlog
 from flask import Flask, Response, current_app, g, render_template, request
+from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -149,6 +150,9 @@ def _answer(
         if field is not None:
             problem["field"] = field
         return Response(json.dumps(problem), status, mimetype="application/problem+json")
+    if request_ctx.url_adapter is None:
+        # The Host is none of ours: a page full of links to it cannot be made, and need not.
+        return Response(f"{title}. {sentence}\n", status, mimetype="text/plain")
     body = render_template(
         "error.html",
         status=status,

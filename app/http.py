@@ -17,7 +17,10 @@ LARGEST_BODY = 1_000_000
 LARGEST_FORM_FIELD = 300_000
 MOST_FORM_FIELDS = 500
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
-CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {forms}"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self' {forms}"
+)
 # C0, C1 controls other than tab and line ends, and lone surrogates: never part of a value a person typed.
 UNUSABLE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 

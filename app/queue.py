@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey
-from huey.exceptions import HueyException
 from huey.registry import Message
 from huey.serializer import Serializer
 from sqlalchemy.engine import make_url
@@ -108,7 +107,8 @@ def send(name: str, *arguments: int | str) -> None:
         return
     try:
         current_app.extensions["huey_run_task"](name, list(arguments))
-    except (HueyException, OSError, RuntimeError) as error:
+    except Exception as error:
+        # Each kind of queue fails with errors of its own (sqlite3, psycopg, redis); the row is committed already.
         log.warning("queue_unavailable", task=name, error=type(error).__name__, queue=huey.name)
 
 
@@ -127,8 +127,14 @@ def run_sweeps() -> int:
     """Run every unfinished piece of work once; returns how many were tried."""
     count = 0
     for each in _sweeps:
-        ids = list(each.find_ids())
-        db.session.remove()
+        try:
+            ids = list(each.find_ids())
+        except Exception as error:
+            # A database that is away for a moment must not end the sweeper, which is there to outlive such moments.
+            log.exception("sweep_failed", task=each.task, error=type(error).__name__)
+            ids = []
+        finally:
+            db.session.remove()
         for row_id in ids:
             run_task(each.task, [row_id])
         count += len(ids)

@@ -1,4 +1,4 @@
-"""Links that prove what they are for: signed, bound to one purpose, with an end. No table, no secret in the database."""
+"""Links that prove what they are for: signed, bound to one purpose, with an end. No table, no stored secret."""
 
 from typing import Any
 

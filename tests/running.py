@@ -78,7 +78,16 @@ class RunningShop:
             "sandbox": [sys.executable, "-m", "app.sandbox"],
             "web": [
                 *[BIN / "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.web_port)],
-                *["--workers", "1", "--blocking-threads", "16", "--no-ws", "--log-level", "error", "app.wsgi:application"],
+                *[
+                    "--workers",
+                    "1",
+                    "--blocking-threads",
+                    "16",
+                    "--no-ws",
+                    "--log-level",
+                    "error",
+                    "app.wsgi:application",
+                ],
             ],
             "worker": [BIN / "flask", "--app", "app", "jobs", "work"],
         }
@@ -105,7 +114,9 @@ class RunningShop:
 
     def control(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> tuple[int, Any]:
         data = json.dumps(body or {}).encode() if method != "GET" else None
-        return self._json(Request(f"{self.sandbox_url}/_sandbox{path}", data, {"Content-Type": "application/json"}, method=method))
+        return self._json(
+            Request(f"{self.sandbox_url}/_sandbox{path}", data, {"Content-Type": "application/json"}, method=method)
+        )
 
     def stripe(self, path: str) -> Any:
         headers = {"Authorization": f"Bearer {SANDBOX_SECRET_KEY}"}

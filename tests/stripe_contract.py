@@ -15,7 +15,8 @@ def load_contract() -> Any:
     if not CONTRACT_FILE.exists():
         return None
     spec = importlib.util.spec_from_file_location("stripe_conformance", CONTRACT_FILE)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.Contract()

@@ -1,6 +1,7 @@
 """The shapes that leave and enter the API. Money is {amount, currency} in minor units, times are UTC in ISO 8601."""
 
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
@@ -12,13 +13,16 @@ SLUG = validate.Regexp(r"^[a-z0-9]+(-[a-z0-9]+)*\Z")
 PRINTABLE = validate.Regexp(r"^[^\x00-\x1f\x7f\ud800-\udfff]*\Z", error="It holds characters that nobody can type.")
 
 
-def _time(attribute: str | None = None, description: str = "") -> fields.AwareDateTime:
-    return fields.AwareDateTime(
-        format=TIME_FORMAT,
-        default_timezone=UTC,
-        attribute=attribute,
-        metadata={"description": description, "format": "date-time"},
-    )
+class UtcTime(fields.String):
+    """A moment as "2026-04-25T09:00:00Z"."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        text = value.astimezone(UTC).strftime(TIME_FORMAT) if value is not None else None
+        return super()._serialize(text, attr, obj, **kwargs)
+
+
+def _time(*, allow_none: bool = False) -> UtcTime:
+    return UtcTime(required=True, allow_none=allow_none, metadata={"format": "date-time"})
 
 
 class ProblemSchema(Schema):
@@ -151,9 +155,7 @@ class PostSchema(Schema):
     category = fields.Nested(CategorySchema, required=True)
     author = fields.String(required=True)
     published_at = _time()
-    revised_at = fields.AwareDateTime(
-        format=TIME_FORMAT, default_timezone=UTC, allow_none=True, metadata={"format": "date-time"}
-    )
+    revised_at = _time(allow_none=True)
     reading_minutes = fields.Integer(required=True)
     url = fields.String(required=True)
 
@@ -240,9 +242,7 @@ class CheckoutSessionSchema(Schema):
 
     id = fields.String(required=True, allow_none=True, metadata={"description": "Stripe's id; null when free"})
     url = fields.String(required=True, allow_none=True, metadata={"description": "null when there is nothing to pay"})
-    expires_at = fields.AwareDateTime(
-        required=True, allow_none=True, format=TIME_FORMAT, default_timezone=UTC, metadata={"format": "date-time"}
-    )
+    expires_at = _time(allow_none=True)
     order_id = fields.String(required=True)
     amount_total = fields.Integer(required=True, metadata={"description": "Minor units, before tax"})
     currency = fields.String(required=True)

@@ -139,24 +139,27 @@ def list_guest_course_ids(*, order_public_ids: Sequence[str]) -> set[int]:
 
 def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, datetime]]:
     """What happened to an order, newest first: (kind, sentence, detail, UTC time)."""
-    facts = [
-        (entry.kind, TIMELINE_SENTENCES[entry.kind].format(amount=money(entry.amount, currency)), "", entry.occurred_at)
+    facts: list[tuple[str, str, str, datetime]] = [
+        (
+            TIMELINE_KINDS.get(entry.kind, entry.kind),
+            TIMELINE_SENTENCES[entry.kind].format(amount=money(entry.amount, currency)),
+            "",
+            entry.occurred_at,
+        )
         for entry in db.session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order_id))
         if entry.kind in TIMELINE_SENTENCES and (entry.amount or entry.kind != "payment")
     ]
     created_at = db.session.scalar(select(Order.created_at).where(Order.id == order_id))
     if created_at is not None:
         facts.append(("created", "Order placed", "", created_at))
-    return sorted(
-        ((TIMELINE_KINDS.get(kind, kind), *rest) for kind, *rest in facts), key=lambda fact: fact[3], reverse=True
-    )
+    return sorted(facts, key=lambda fact: fact[3], reverse=True)
 
 
 def _is_theirs(user_id: int, email: str) -> ColumnElement[bool]:
     return or_(Order.user_id == user_id, Order.email == email)
 
 
-def _select_orders() -> Select[tuple[Order]]:
+def _select_orders() -> Select[Order]:
     return select(Order).options(selectinload(Order.items), selectinload(Order.entries))
 
 

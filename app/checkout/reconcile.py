@@ -1,4 +1,4 @@
-"""Looks after orders that nobody came back for: asks Stripe by object, never by event (events are gone after 30 days)."""
+"""Looks after orders that nobody came back for: asks Stripe by object, for its events are gone after 30 days."""
 
 from datetime import timedelta
 

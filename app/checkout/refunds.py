@@ -1,4 +1,4 @@
-"""Money back: the wish is a row with a unique key, the task sends it to Stripe under the same key, settle() does the rest."""
+"""Money back: the wish is a row with a unique key, a task sends it to Stripe, settle() does the rest."""
 
 import structlog
 from sqlalchemy import select, update
@@ -8,7 +8,7 @@ from app.checkout.ledger import sum_entries
 from app.checkout.models import Order, RefundRequest
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
 from app.errors import AppError
-from app.payments.gateway import PaymentRefused, create_refund
+from app.payments.gateway import PaymentRefused, create_refund, find_refund
 from app.queue import send_after_commit
 
 log = structlog.get_logger()
@@ -86,7 +86,8 @@ def send_refund(request_id: int) -> int | None:
     if request.stripe_refund_id is not None or request.error is not None:
         return None
     try:
-        refund = create_refund(
+        # A key is forgotten after a day and repeats an error until then: what Stripe has counts, not what it answered.
+        refund = find_refund(charge_id=request.stripe_charge_id, refund_request=request.public_id) or create_refund(
             charge_id=request.stripe_charge_id,
             amount=request.amount,
             idempotency_key=f"refund:{request.public_id}",
@@ -94,7 +95,7 @@ def send_refund(request_id: int) -> int | None:
         )
     except PaymentRefused as error:
         _record_outcome(request_id, stripe_refund_id=None, error=error.code)
-        log.error("refund_refused", request=request.public_id)
+        log.warning("refund_refused", request=request.public_id)
     else:
         _record_outcome(request_id, stripe_refund_id=refund.id, error=None)
     return request.order_id

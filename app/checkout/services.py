@@ -32,7 +32,7 @@ GUEST_ACCESS = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Buyer:
-    """Who presses Enroll. user_id for a signed-in person; otherwise browser_key, a random id in the browser's cookie."""
+    """Who presses Enroll: user_id of a signed-in person, else browser_key, a random id in the browser's cookie."""
 
     user_id: int | None
     browser_key: str
@@ -202,7 +202,14 @@ def _insert_order(choice: Choice, buyer: Buyer, *, post_id: int | None, place: s
         existing = _find_open_order(choice, buyer)
         if existing is not None:
             return existing
-        _hold_capacity(choice.product.id)
+        try:
+            _hold_capacity(choice.product.id)
+        except SoldOut:
+            # On PostgreSQL the update waited for whoever took the last seat: perhaps this buyer's own first click.
+            existing = _find_open_order(choice, buyer)
+            if existing is None:
+                raise
+            return existing
         email = buyer.email
         if buyer.user_id is not None:
             email = session.get_one(User, buyer.user_id).email

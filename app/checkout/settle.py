@@ -169,7 +169,8 @@ def _record_facts(order: Order, reading: Reading) -> None:
         for each in reading.paid_sessions
         if each.stripe_payment_intent_id is None and each.payment_status == "no_payment_required"
     ]
-    if any([record_entry(order_id=order.id, entry=entry) for entry in entries]):
+    new = [entry for entry in entries if record_entry(order_id=order.id, entry=entry)]
+    if new:
         db.session.refresh(order, ["entries"])
 
 

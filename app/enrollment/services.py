@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from app import clock
 from app.db import db, insert_once, retry_conflicts, transaction
@@ -87,4 +87,18 @@ def complete_lesson(*, user_id: int, course_id: int, lesson_id: int) -> None:
             LessonProgress,
             {"enrollment_id": enrollment_id, "lesson_id": lesson_id, "completed_at": clock.now()},
             unique=["enrollment_id", "lesson_id"],
+        )
+
+
+@retry_conflicts
+def reopen_lesson(*, user_id: int, course_id: int, lesson_id: int) -> None:
+    """Take the mark "done" off a lesson; one that has none stays as it is."""
+    with transaction() as session:
+        session.execute(
+            delete(LessonProgress).where(
+                LessonProgress.lesson_id == lesson_id,
+                LessonProgress.enrollment_id.in_(
+                    select(Enrollment.id).where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
+                ),
+            )
         )

@@ -1,11 +1,11 @@
-"""Turns a Message row into subject, text and HTML. Links are signed here, at sending, so no token lies in the database."""
+"""Turns a Message row into subject, text and HTML. Links are signed here, so no token lies in the database."""
 
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import current_app
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.config import Settings
 from app.formatting import FILTERS
@@ -27,7 +27,7 @@ class RenderedMail:
 
 _environment = Environment(
     loader=PackageLoader("app.mail", "templates"),
-    autoescape=lambda name: bool(name and name.endswith(".html")),
+    autoescape=select_autoescape(("html",), default=False),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

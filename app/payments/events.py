@@ -59,7 +59,7 @@ def parse_event(payload: bytes) -> ParsedEvent:
     return ParsedEvent(
         id=str(event_id),
         type=str(event_type),
-        api_version=api_version[:60] if _is_short_text(api_version) else None,
+        api_version=str(api_version)[:60] if _is_short_text(api_version) else None,
         livemode=body.get("livemode") is True,
         object_id=object_id if _is_short_text(object_id) else None,
     )

@@ -1,4 +1,4 @@
-"""What Stripe says, in values of ours. Reads plain dicts of Stripe's objects; absent or odd fields never crash it (F14)."""
+"""What Stripe says, in values of ours, read from plain dicts of its objects: absent fields never crash it (F14)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

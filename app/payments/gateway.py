@@ -211,7 +211,7 @@ def get_payment_metadata(payment_intent_id: str) -> Metadata:
 def create_refund(*, charge_id: str, amount: int, idempotency_key: str, refund_request: str) -> RefundFacts:
     """Give amount (minor units of the charge's currency) back. Repeating it with the same key makes no second refund.
 
-    Raises PaymentRefused when Stripe says no (more than is left, disputed), PaymentUnavailable when the outcome is unknown.
+    Raises PaymentRefused when Stripe says no (more than is left), PaymentUnavailable when the outcome is unknown.
     """
     settings: Settings = current_app.config["SETTINGS"]
     with _stripe_errors("refund"):
@@ -224,6 +224,17 @@ def create_refund(*, charge_id: str, amount: int, idempotency_key: str, refund_r
             {"idempotency_key": idempotency_key},
         )
         return read_refund(refund.to_dict())
+
+
+def find_refund(*, charge_id: str, refund_request: str) -> RefundFacts | None:
+    """The refund that an earlier create_refund() made, when its answer was lost or its key is forgotten (F41, F44)."""
+    with _stripe_errors("refund"):
+        page: Any = {"charge": charge_id, "limit": PAGE_SIZE}
+        for refund in _client().v1.refunds.list(page).auto_paging_iter():
+            facts = read_refund(refund.to_dict())
+            if facts.metadata.get("refund_request") == refund_request:
+                return facts
+    return None
 
 
 def list_checkout_sessions(*, created_since: datetime) -> Iterator[CheckoutFacts]:

@@ -20,7 +20,7 @@ class SignatureInvalid(Exception):
 
 
 def verify_signature(*, payload: bytes, header: str, secrets: Sequence[str], moment: datetime) -> None:
-    """Raise SignatureInvalid unless one of the secrets signed exactly these bytes within 300 s of moment, either side."""
+    """Raise SignatureInvalid unless one of the secrets signed exactly these bytes within 300 s of moment."""
     timestamp, signatures = _parse_header(header)
     if abs(int(moment.timestamp()) - timestamp) > TOLERANCE_SECONDS:
         raise SignatureInvalid("timestamp")

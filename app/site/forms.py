@@ -56,7 +56,7 @@ def _judge(field: PasswordField, email: str) -> None:
         raise ValidationError(error.sentence) from error
 
 
-class AccountForm(FlaskForm):  # type: ignore[misc]
+class AccountForm(FlaskForm):
     """What these forms share: nothing but the token, which Flask-WTF adds."""
 
 

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.catalog.course_pages import LessonPage
 from app.catalog.services import get_lesson, list_course_cards
 from app.enrollment.services import complete_lesson as mark_done
-from app.enrollment.services import open_lesson
+from app.enrollment.services import open_lesson, reopen_lesson
 from app.errors import NotFound
 from app.extensions import csrf
 from app.site.blueprint import blueprint
@@ -37,8 +37,8 @@ def complete_lesson(slug: str, lesson: str) -> AnyResponse:
     if viewer is None:
         return redirect(url_for("security.login", next=lesson_url(slug, lesson)), 303)
     page = get_lesson(course_slug=slug, lesson_slug=lesson)
-    if request.form.get("done", "1") == "1":
-        mark_done(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
+    change = mark_done if request.form.get("done", "1") == "1" else reopen_lesson
+    change(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
     return redirect(url_for("site.lesson", slug=page.course_slug, lesson=page.slug), 303)
 
 

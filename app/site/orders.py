@@ -22,9 +22,9 @@ from app.extensions import limiter
 from app.reports.library import LibraryCourse, find_course_titles, find_first_lesson, get_library
 from app.site.blueprint import blueprint
 from app.site.browser import list_browser_orders
+from app.site.drawings import cover_url
 from app.site.origin import refuse_cross_site
 from app.site.shapes import shape_order
-from app.site.drawings import cover_url
 
 LATEST_ORDERS = 3
 

@@ -33,7 +33,7 @@ def test_an_address_is_stored_one_way(typed: str, stored: str) -> None:
         "Maya <maya@example.org>", "<maya@example.org>", '"maya"@example.org', "maya@[127.0.0.1]", "maya@localhost",
         "мaya@example.org", "maya@exam ple.org", "maya@example..org", ".maya@example.org", "a" * 65 + "@example.org",
         "maya@" + "a" * 250 + ".org", "a" * 100_000, "maya@example.test", "maya@-example.org", "\ud800@example.org",
-        "maya%0aBcc:x@example.org\u2028", "javascript:alert(1)", "maya@example.org/../x", "‮maya@example.org",
+        "maya%0aBcc:x@example.org\u2028", "javascript:alert(1)", "maya@example.org/../x", "\u202emaya@example.org",
     ],
 )  # fmt: skip
 def test_what_is_not_one_deliverable_address_is_refused(typed: str) -> None:

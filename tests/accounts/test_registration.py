@@ -112,7 +112,9 @@ def test_claiming_a_seat_keeps_a_confirmed_account_as_it_is(browser: Browser) ->
     assert browser.is_signed_in()
 
 
-def test_a_known_address_gets_the_same_answer_and_a_mail_that_says_so(browser: Browser, open_browser: OpenBrowser) -> None:
+def test_a_known_address_gets_the_same_answer_and_a_mail_that_says_so(
+    browser: Browser, open_browser: OpenBrowser
+) -> None:
     user = make_person(VICTIM)
     before = user.password
 
@@ -163,7 +165,11 @@ def test_the_mails_that_strangers_can_cause_are_capped(browser: Browser, moving_
         moving_clock.advance(minutes=1)
 
     sent = [mail.template for mail in list_mails(VICTIM)]
-    assert {name: sent.count(name) for name in set(sent)} == {"address_known": 3, "sign_in_link": 5, "reset_password": 5}
+    assert {name: sent.count(name) for name in set(sent)} == {
+        "address_known": 3,
+        "sign_in_link": 5,
+        "reset_password": 5,
+    }
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,9 @@ def test_a_bad_form_is_named_and_makes_nothing(browser: Browser, fields: dict[st
     assert list_mails() == []
 
 
-@pytest.mark.parametrize("text", ["\x00", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "\x1b[31m", "a\x7fb"])
+@pytest.mark.parametrize(
+    "text", ["\x00", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "\x1b[31m", "a\x7fb"]
+)
 def test_control_characters_are_refused(browser: Browser, text: str) -> None:
     answer = browser.submit("/account/register", {**FORM, "name": f"Maya{text}"})
 

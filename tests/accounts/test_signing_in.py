@@ -45,7 +45,9 @@ def test_a_wrong_password_keeps_the_address_and_says_nothing_more(browser: Brows
     assert not browser.is_signed_in()
 
 
-def test_a_cookie_captured_before_sign_out_opens_nothing_afterwards(browser: Browser, open_browser: OpenBrowser) -> None:
+def test_a_cookie_captured_before_sign_out_opens_nothing_afterwards(
+    browser: Browser, open_browser: OpenBrowser
+) -> None:
     make_person()
     browser.sign_in("maya@example.org")
     thief = open_browser()
@@ -88,8 +90,6 @@ def test_signing_in_again_ends_the_session_before(browser: Browser, open_browser
     old = browser.cookie
     other = open_browser()
     other.plant_cookie(old)
-    with browser.app.test_request_context():
-        pass
     browser.submit("/account/logout", page="/account/profile")
     browser.sign_in("maya@example.org")
 
@@ -134,11 +134,11 @@ def test_a_role_taken_away_is_gone_at_the_next_request(browser: Browser) -> None
     user = make_person()
     grant_role(user_id=user.id, role_name="admin")
     browser.sign_in("maya@example.org")
-    assert 'href="/admin/"' in browser.get("/account/profile").text
+    assert ">Admin</a>" in browser.get("/account/profile").text
 
     remove_role(user_id=user.id, role_name="admin")
 
-    assert 'href="/admin/"' not in browser.get("/account/profile").text
+    assert ">Admin</a>" not in browser.get("/account/profile").text
 
 
 def test_the_cookie_alone_without_a_row_opens_nothing(browser: Browser) -> None:
@@ -190,7 +190,7 @@ def test_a_page_of_the_account_leads_through_sign_in_and_back(browser: Browser) 
         "/\x00/evil.test", "//localhost@evil.test", "http://localhost.evil.test", "http://localhost:80@evil.test",
         "//evil.test/%2f..", "/%5cevil.test\\", "//%65vil.test", "///localhost/..//evil.test", "https://localhost/",
         "/\r\nSet-Cookie: a=b", "/café", "/\u2028/evil.test", "//[::1]/", "?next=//evil.test", "#//evil.test", "mailto:a@b.c",
-        "vbscript:x", "/" + "a" * 501, "\u3002evil.test", "/​/evil.test", "", "/ /evil.test",
+        "vbscript:x", "/" + "a" * 501, "\u3002evil.test", "/\u200b/evil.test", "", "/ /evil.test",
     ],
 )  # fmt: skip
 def test_no_parameter_leads_to_another_site(browser: Browser, target: str) -> None:

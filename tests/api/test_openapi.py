@@ -6,6 +6,7 @@ import pytest
 import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.extensions import limiter
 from tests.shop import course_text, load_course, load_post, post_text
@@ -38,7 +39,8 @@ def test_answers_agree_with_the_document(filled: Flask) -> None:
         @given(case=operation.as_strategy())
         def answers_as_described(case: schemathesis.Case) -> None:
             limiter.reset()
-            case.call_and_validate()
+            # A cursor, price or address that has the right form need not exist.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         answers_as_described()
 

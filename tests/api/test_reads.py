@@ -43,7 +43,9 @@ def test_a_course_has_its_curriculum_prices_and_posts_but_no_lessons_text(client
     }  # fmt: skip
     assert [(price["amount"], price["currency"]) for price in course["prices"]] == [(9700, "usd")]
     assert [post["title"][:14] for post in course["posts"]] == ["The AI Paradox"]
-    assert "body" not in answer.text
+    assert "body_html" not in answer.text
+    # A sentence of the second lesson, which is sold.
+    assert "Draw the chain from the first contact" not in answer.text
 
 
 def test_a_new_price_is_in_the_next_answer(client: FlaskClient) -> None:

@@ -1,6 +1,7 @@
 """A stranger buys a course in a real browser: paid, declined, 3-D Secure, delayed; with and without JavaScript."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -32,11 +33,11 @@ def pay(page: Page, *, email: str | None, card: str = "4242 4242 4242 4242", met
 
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
-def any_context(request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop) -> BrowserContext:
+def any_context(request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop) -> Iterator[BrowserContext]:
     context = browser.new_context(base_url=running_shop.url, java_script_enabled=request.param == "with JavaScript")
     context.set_default_timeout(15_000)
-    request.addfinalizer(context.close)
-    return context
+    yield context
+    context.close()
 
 
 def test_reader_becomes_a_learner(any_context: BrowserContext, running_shop: RunningShop) -> None:
@@ -56,13 +57,17 @@ def test_reader_becomes_a_learner(any_context: BrowserContext, running_shop: Run
     assert any("97.00" in mail for mail in receipt)
 
 
-def test_claim_link_makes_the_account_and_opens_the_course(page: Page, running_shop: RunningShop, context: BrowserContext) -> None:
+def test_claim_link_makes_the_account_and_opens_the_course(
+    page: Page, running_shop: RunningShop, context: BrowserContext
+) -> None:
     enroll(page)
     pay(page, email="claimer@example.org")
     page.wait_for_url(re.compile("/checkout/success"))
     context.clear_cookies()
 
-    mails = wait_until(lambda: [mail for mail in running_shop.mails("To: claimer@example.org") if "/seats/claim/" in mail])
+    mails = wait_until(
+        lambda: [mail for mail in running_shop.mails("To: claimer@example.org") if "/seats/claim/" in mail]
+    )
     link = re.search(r"http://127\.0\.0\.1:\d+(/seats/claim/\S+)", mails[0].replace("=\n", "").replace("=3D", "="))
     assert link is not None
     page.goto(link.group(1))

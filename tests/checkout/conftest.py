@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
@@ -134,7 +133,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(app: Flask, client: FlaskClient, settings: Settings, sandbox_server: ServerThread) -> Iterator[Shop]:
+def shop(app: Flask, client: FlaskClient, settings: Settings, sandbox_server: ServerThread) -> Shop:
     shop = Shop(app=app, settings=settings, client=client, sandbox=sandbox_server)
     shop.control("/reset")
-    yield shop
+    return shop

@@ -1,6 +1,5 @@
 """Stripe answers late, wrongly, twice or not at all: one order, one session, nothing lost."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,11 +19,10 @@ SESSIONS = "/v1/checkout/sessions"
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's pauses between its own repeats are not what is tested."""
     monkeypatch.setattr("stripe._http_client.HTTPClient.INITIAL_DELAY", 0.001)
     monkeypatch.setattr("stripe._http_client.HTTPClient.MAX_DELAY", 0.002)
-    yield
 
 
 def pull(shop: Shop, **lever: Any) -> None:
@@ -114,7 +112,9 @@ def test_forgotten_keys_do_not_make_a_second_session(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 403, 500])
-def test_event_whose_own_look_at_stripe_fails_stays_until_it_succeeds(shop: Shop, moving_clock: Any, status: int) -> None:
+def test_event_whose_own_look_at_stripe_fails_stays_until_it_succeeds(
+    shop: Shop, moving_clock: Any, status: int
+) -> None:
     user, course = make_user(), make_course()
     started = shop.begin(course, user=user)
     shop.pay(started)

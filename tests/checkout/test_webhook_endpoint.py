@@ -106,7 +106,15 @@ def test_signed_body_that_is_no_event_gets_400(shop: Shop, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [None, [], "x", {"object": None}, {"object": "cs_1"}, {"object": {"id": 7}}, {"object": {"id": "x", "metadata": None}}],
+    [
+        None,
+        [],
+        "x",
+        {"object": None},
+        {"object": "cs_1"},
+        {"object": {"id": 7}},
+        {"object": {"id": "x", "metadata": None}},
+    ],
 )
 def test_odd_payloads_are_stored_and_ignored(shop: Shop, data: object) -> None:
     assert shop.send({**EVENT, "data": data}) == 200

@@ -87,7 +87,9 @@ class Tags(HTMLParser):
 
 def render(template: str, **changes: Any) -> RenderedMail:
     return render_message(
-        Message(template=template, to_address="maya@example.org", message_id="<m@x>", data={**DATA[template], **changes})
+        Message(
+            template=template, to_address="maya@example.org", message_id="<m@x>", data={**DATA[template], **changes}
+        )
     )
 
 
@@ -121,9 +123,9 @@ def test_a_mail_is_small_complete_and_leads_only_to_us(app: Flask, template: str
 @pytest.mark.parametrize("template", sorted(DATA))
 def test_both_parts_say_where_to_go(app: Flask, template: str) -> None:
     mail = render(template)
-    links = {url for url in re.findall(r"http://localhost/[^\s\"<]+", mail.html)}
+    links = set(re.findall(r"http://localhost/[^\s\"<]+", mail.html))
 
-    assert {url for url in re.findall(r"http://localhost/\S+", mail.text)} == links
+    assert set(re.findall(r"http://localhost/\S+", mail.text)) == links
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-
 from sqlalchemy import select
 
 from app.catalog.models import Price

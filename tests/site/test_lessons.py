@@ -7,11 +7,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app import clock
 from app.catalog.models import Course
 from app.db import db, transaction
 from app.enrollment.models import Enrollment, Grant, LessonProgress
 from app.enrollment.services import list_open_course_ids
-from app import clock
 from tests.accounts.people import SAME_ORIGIN, Browser, make_person
 from tests.shop import course_text, load_course, load_post, post_text
 
@@ -105,7 +105,7 @@ def test_who_has_access_reads_on_and_comes_back_to_the_same_lesson(learner: Brow
 
     assert SECRET in page.text
     assert 'href="/courses/small-course/lessons/three"' in page.text
-    assert page.headers["Cache-Control"] == "private, no-store"
+    assert "no-store" in page.headers["Cache-Control"]
     course = learner.get("/courses/small-course").text
     assert "Your progress" in course
     assert f'href="{PAID}"' in course
