@@ -22,6 +22,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+from app.errors import AppError
+
 ID_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 ID_LENGTH = 22  # 128 bits in base 58
 LOCK_WAIT_SECONDS = 5
@@ -70,6 +72,16 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class DatabaseBusy(AppError):
+    """Somebody else held SQLite's write lock for longer than we wait; nothing was written."""
+
+    code = "database_busy"
+    status = 503
+    title = "We’re busy for a moment"
+    sentence = "Nothing was lost. Try again in a few seconds."
+    retry_after_seconds = 5
 
 
 class NestedTransaction(RuntimeError):
@@ -131,8 +143,10 @@ def _begin_write(session: Session) -> None:
             session.connection(execution_options={"is_write": True})
         except OperationalError as error:
             session.rollback()
-            if not is_conflict(error) or time.monotonic() > deadline:
+            if not is_conflict(error):
                 raise
+            if time.monotonic() > deadline:
+                raise DatabaseBusy from error
         else:
             return
 

@@ -20,8 +20,8 @@ DEEPEST_NESTING = 20
 
 ALLOWED_TAGS = {
     "a", "abbr", "aside", "blockquote", "br", "code", "del", "div", "em", "figcaption", "figure", "h2", "h3", "h4",
-    "h5", "h6", "hr", "img", "input", "kbd", "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td",
-    "th", "thead", "tr", "ul",
+    "h5", "h6", "hr", "img", "input", "kbd", "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody",
+    "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 ALLOWED_ATTRIBUTES = {
     "a": {"href", "title", "class", "aria-label"},

@@ -1,6 +1,6 @@
 """The shapes that leave and enter the API. Money is {amount, currency} in minor units, times are UTC in ISO 8601."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
@@ -16,7 +16,7 @@ PRINTABLE = validate.Regexp(r"^[^\x00-\x1f\x7f\ud800-\udfff]*\Z", error="It hold
 class UtcTime(fields.String):
     """A moment as "2026-04-25T09:00:00Z"."""
 
-    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         text = value.astimezone(UTC).strftime(TIME_FORMAT) if value is not None else None
         return super()._serialize(text, attr, obj, **kwargs)
 

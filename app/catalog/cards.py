@@ -12,6 +12,7 @@ from app.catalog.search import Sort, find_courses, sort_courses
 from app.db import db
 from app.errors import NotFound
 
+PUBLIC_STATUSES = ("published", "archived")
 PAGE_SIZE = 12
 MOST_CARDS = 100
 
@@ -83,7 +84,9 @@ CARDS: Select[Any] = (
     .outerjoin(Product, Product.id == OWN_PRODUCT)
     .outerjoin(Price, Price.id == CURRENT_PRICE)
 )
-_CARDS_BY_ID = CARDS.where(Course.id.in_(bindparam("course_ids", expanding=True)), Course.status != "draft")
+_CARDS_BY_ID = CARDS.where(
+    Course.id.in_(bindparam("course_ids", expanding=True)), Course.status != bindparam("hidden_status")
+)
 _CATEGORIES = (
     select(Category.id, Category.slug, Category.name, func.count(Course.id).label("course_count"))
     .outerjoin(Course, (Course.category_id == Category.id) & (Course.status == "published"))
@@ -118,13 +121,23 @@ def list_courses_after(
     return list_course_cards(list(db.session().scalars(statement, {"site_currency": site_currency()})))
 
 
-def list_course_cards(course_ids: Sequence[int]) -> tuple[CourseCard, ...]:
-    """The cards of these courses in the order given; drafts and unknown ids are left out."""
+def list_course_cards(
+    course_ids: Sequence[int], *, statuses: tuple[str, ...] = PUBLIC_STATUSES
+) -> tuple[CourseCard, ...]:
+    """The cards of these courses in the order given; unknown ids, and drafts unless allowed, are left out."""
     if not course_ids:
         return ()
-    rows = db.session().execute(_CARDS_BY_ID, {"course_ids": list(course_ids), "site_currency": site_currency()})
+    rows = db.session().execute(
+        _CARDS_BY_ID,
+        {"course_ids": list(course_ids), "hidden_status": hidden_status(statuses), "site_currency": site_currency()},
+    )
     cards = {row.course_id: read_card(row) for row in rows}
     return tuple(cards[course_id] for course_id in course_ids if course_id in cards)
+
+
+def hidden_status(statuses: tuple[str, ...]) -> str:
+    """The one status that is not to be found: cheaper in a statement than a list of those that are."""
+    return "" if "draft" in statuses else "draft"
 
 
 def list_categories() -> tuple[CategoryCount, ...]:

@@ -5,13 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, select
 
-from app.catalog.cards import CARDS, CourseCard, read_card
+from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, read_card
 from app.catalog.models import Course, CourseSlug, Lesson, Price, Section
 from app.catalog.offers import site_currency
 from app.db import db
 from app.errors import NotFound
 
-PUBLIC_STATUSES = ("published", "archived")
 ALL_STATUSES = ("draft", "published", "archived")
 
 
@@ -85,7 +84,7 @@ class CurrentPrice:
 _PAGE = CARDS.add_columns(
     Course.description_html, Course.outcomes, Course.good_fit, Course.not_fit, Course.includes, Course.faq,
     Course.author_name, Course.author_bio, Course.access_days, Course.published_at, Course.updated_at,
-).where(Course.slug == bindparam("slug"), Course.status.in_(bindparam("statuses", expanding=True)))  # fmt: skip
+).where(Course.slug == bindparam("slug"), Course.status != bindparam("hidden_status"))  # fmt: skip
 _LESSON = (
     select(
         Course.id.label("course_id"), Course.slug.label("course_slug"), Course.title.label("course_title"),
@@ -94,7 +93,7 @@ _LESSON = (
     .join(Lesson, Lesson.course_id == Course.id)
     .where(
         Course.slug == bindparam("course_slug"), Lesson.slug == bindparam("lesson_slug"),
-        Course.status.in_(bindparam("statuses", expanding=True)),
+        Course.status != bindparam("hidden_status"),
     )
 )  # fmt: skip
 _CURRICULUM = (
@@ -122,7 +121,7 @@ def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -
     """The course at slug. Raises NotFound for a draft unless statuses allows it, and for an old slug."""
     row = (
         db.session()
-        .execute(_PAGE, {"slug": slug, "statuses": statuses, "site_currency": site_currency()})
+        .execute(_PAGE, {"slug": slug, "hidden_status": hidden_status(statuses), "site_currency": site_currency()})
         .one_or_none()
     )
     if row is None:
@@ -149,7 +148,9 @@ def get_lesson(*, course_slug: str, lesson_slug: str, statuses: tuple[str, ...] 
     """A lesson with its text and neighbors. Does not know who asks: check access first. Raises NotFound."""
     row = (
         db.session()
-        .execute(_LESSON, {"course_slug": course_slug, "lesson_slug": lesson_slug, "statuses": statuses})
+        .execute(
+            _LESSON, {"course_slug": course_slug, "lesson_slug": lesson_slug, "hidden_status": hidden_status(statuses)}
+        )
         .one_or_none()
     )
     if row is None:

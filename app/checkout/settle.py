@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app import clock
+from app.accounts.emails import normalize_email
 from app.checkout.apply import apply_money, close_unpaid
 from app.checkout.errors import AmountMismatch
 from app.checkout.findings import record_finding
@@ -21,6 +22,7 @@ from app.checkout.models import CheckoutAttempt, Order
 from app.checkout.sessions import find_session_of_order, make_metadata, save_session
 from app.config import Settings
 from app.db import db, retry_conflicts, transaction
+from app.errors import InvalidInput
 from app.payments.facts import CheckoutFacts, PaymentFacts
 from app.payments.gateway import get_checkout_session, get_payment
 
@@ -182,10 +184,20 @@ def _take_over_details(order: Order, reading: Reading) -> None:
         order.payment_method_label = charged[0].charges[0].method_label
         order.failure_reason = None
     for each in reading.paid_sessions[:1]:
-        order.email = order.email or (each.email or "").strip().lower() or None
+        order.email = order.email or _read_email(each)
         order.customer_name = each.customer_name[:200] or order.customer_name
         order.stripe_customer_id = each.stripe_customer_id
         order.tax_amount = each.amount_tax
+
+
+def _read_email(facts: CheckoutFacts) -> str | None:
+    """The buyer's address as accounts write it; one that our rules would refuse is kept as Stripe took it."""
+    if not facts.email:
+        return None
+    try:
+        return normalize_email(facts.email)
+    except InvalidInput:
+        return facts.email.strip().lower()
 
 
 def _follow_sessions(order: Order, reading: Reading) -> None:
@@ -197,7 +209,7 @@ def _follow_sessions(order: Order, reading: Reading) -> None:
         order.check_after = clock.now() + timedelta(seconds=settings.reconcile_interval_seconds)
         for each in reading.sessions:
             # A delayed method: who pays is known before the money comes.
-            order.email = order.email or (each.email or "").strip().lower() or None
+            order.email = order.email or _read_email(each)
             order.stripe_payment_intent_id = order.stripe_payment_intent_id or each.stripe_payment_intent_id
     else:
         close_unpaid(order, state=state)

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.blog import services as blog
 from app.blog.services import PostCard, PostText
 from app.catalog import services as catalog
-from app.catalog.course_pages import PUBLIC_STATUSES
+from app.catalog.cards import PUBLIC_STATUSES
 from app.catalog.services import CategoryCount, CourseCard, CoursePage
 from app.errors import NotFound
 

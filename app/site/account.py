@@ -20,6 +20,7 @@ SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Win
 
 @blueprint.route("/account/link", methods=["GET", "POST"])
 @limits.MAIL_LINK
+@limits.answer_evenly
 def sign_in_link() -> ResponseReturnValue:
     form = EmailForm()
     if form.validate_on_submit():

@@ -74,15 +74,7 @@ def post(slug: str) -> AnyResponse:
         report = pages.get_post_report(slug=slug)
     except NotFound:
         return _redirect_moved(slug)
-    view = _show_post(report)
-    return render_page(
-        "post.html",
-        post=view,
-        related=[{"course": show_course(item.course), "position": item.position} for item in report.related],
-        more_posts=show_posts(report.more_posts),
-        og_image_url=canonical_url(view.cover_url),
-        structured_data=_describe_post(view),
-    )
+    return render_page("post.html", facts=report, values=lambda: _show_post_report(report))
 
 
 @blueprint.get("/blog/feed.xml")
@@ -115,8 +107,17 @@ def feed() -> Response:
 def _render_list(report: BlogPage) -> Response:
     category = report.category
     path = url_for("site.blog_category", slug=category.slug) if category else url_for("site.blog")
-    page = show_page(show_posts(report.items), total=report.total, number=report.number, pages=report.pages, path=path)
-    return render_page("blog.html", page=page, categories=report.categories, category=category)
+    return render_page(
+        "blog.html",
+        facts=report,
+        values=lambda: {
+            "page": show_page(
+                show_posts(report.items), total=report.total, number=report.number, pages=report.pages, path=path
+            ),
+            "categories": report.categories,
+            "category": category,
+        },
+    )
 
 
 def _redirect_moved(slug: str) -> AnyResponse:
@@ -126,6 +127,17 @@ def _redirect_moved(slug: str) -> AnyResponse:
     response = redirect(url_for("site.post", slug=present), 301)
     response.headers["Cache-Control"] = MOVED
     return response
+
+
+def _show_post_report(report: PostReport) -> dict[str, Any]:
+    view = _show_post(report)
+    return {
+        "post": view,
+        "related": [{"course": show_course(item.course), "position": item.position} for item in report.related],
+        "more_posts": show_posts(report.more_posts),
+        "og_image_url": canonical_url(view.cover_url),
+        "structured_data": _describe_post(view),
+    }
 
 
 def _show_post(report: PostReport) -> PostView:

@@ -9,14 +9,16 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalog import services
+from app.catalog.cards import PUBLIC_STATUSES
 from app.catalog.course_files import LEVELS
-from app.catalog.course_pages import ALL_STATUSES, PUBLIC_STATUSES, CoursePage
+from app.catalog.course_pages import ALL_STATUSES, CoursePage
 from app.catalog.search import LONGEST_SEARCH, Sort
 from app.config import Settings
 from app.enrollment.services import NO_PROGRESS, Progress, get_progress
 from app.errors import NotFound
 from app.money import to_decimal
 from app.reports import pages
+from app.reports.pages import CourseReport
 from app.site.blueprint import blueprint
 from app.site.cards import (
     CourseCardView,
@@ -102,9 +104,12 @@ def home() -> Response:
     report = pages.get_home_page()
     return render_page(
         "home.html",
-        featured=show_course(report.featured) if report.featured else None,
-        courses=show_courses(report.courses),
-        posts=show_posts(report.posts),
+        facts=report,
+        values=lambda: {
+            "featured": show_course(report.featured) if report.featured else None,
+            "courses": show_courses(report.courses),
+            "posts": show_posts(report.posts),
+        },
     )
 
 
@@ -119,12 +124,22 @@ def courses() -> Response:
         sort=SORTS.get(filters["sort"], ""),
         page=read_page_number(request.args.get("page", "1")),
     )
-    page = show_page(
-        show_courses(found.items), total=found.total, number=found.number, pages=found.pages,
-        path=url_for("site.courses"), filters=filters,
+    categories = tuple(
+        (item.slug, item.name, item.course_count) for item in services.list_categories() if item.course_count
+    )
+    return render_page(
+        "courses.html",
+        facts=(found, categories, tuple(filters.items())),
+        values=lambda: {
+            "page": show_page(
+                show_courses(found.items), total=found.total, number=found.number, pages=found.pages,
+                path=url_for("site.courses"), filters=filters,
+            ),
+            "filters": filters,
+            "categories": categories,
+            "levels": LEVELS,
+        },
     )  # fmt: skip
-    categories = [(item.slug, item.name, item.course_count) for item in services.list_categories() if item.course_count]
-    return render_page("courses.html", page=page, filters=filters, categories=categories, levels=LEVELS)
 
 
 @blueprint.get("/courses/<slug>")
@@ -133,24 +148,7 @@ def course(slug: str) -> AnyResponse:
         report = pages.get_course_report(slug=slug, statuses=visible_statuses())
     except NotFound:
         return redirect_moved_course(slug)
-    page = report.page
-    is_owned = page.card.course_id in list_owned_course_ids()
-    progress = read_progress(page.card.course_id)
-    sections = show_sections(page.sections, course_slug=page.card.slug, is_open=is_owned, progress=progress)
-    settings: Settings = current_app.config["SETTINGS"]
-    view = _show_course_page(page, show_progress(sections, page, progress) if is_owned else None)
-    return render_page(
-        "course.html",
-        course=view,
-        offer=view.offer,
-        sections=sections,
-        posts=show_posts(report.posts),
-        alternatives=show_courses(report.alternatives),
-        refund_days=settings.refund_days,
-        progress=show_progress(sections, page, progress) if is_owned else None,
-        og_image_url=canonical_url(view.cover_url),
-        structured_data=_describe_course(view, settings),
-    )
+    return render_page("course.html", facts=report, values=lambda: _show_course_report(report))
 
 
 def visible_statuses() -> tuple[str, ...]:
@@ -232,6 +230,27 @@ def _read_filters() -> dict[str, str]:
         "level": level if level in LEVELS else "",
         "price": price if price in PRICES else "",
         "sort": sort if sort in SORTS else "",
+    }
+
+
+def _show_course_report(report: CourseReport) -> dict[str, Any]:
+    page = report.page
+    is_owned = page.card.course_id in list_owned_course_ids()
+    progress = read_progress(page.card.course_id)
+    sections = show_sections(page.sections, course_slug=page.card.slug, is_open=is_owned, progress=progress)
+    own_progress = show_progress(sections, page, progress) if is_owned else None
+    settings: Settings = current_app.config["SETTINGS"]
+    view = _show_course_page(page, own_progress)
+    return {
+        "course": view,
+        "offer": view.offer,
+        "sections": sections,
+        "posts": show_posts(report.posts),
+        "alternatives": show_courses(report.alternatives),
+        "refund_days": settings.refund_days,
+        "progress": own_progress,
+        "og_image_url": canonical_url(view.cover_url),
+        "structured_data": _describe_course(view, settings),
     }
 
 

@@ -1,6 +1,6 @@
 """Enroll, our checkout page, and the way back from Stripe."""
 
-from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, current_app, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts.emails import normalize_email
@@ -10,6 +10,7 @@ from app.checkout.errors import AlreadyEnrolled, AmountMismatch, EmailNeeded
 from app.checkout.orders import OrderView, find_order_by_public_id, find_order_of_session
 from app.checkout.returning import settle_for_return
 from app.checkout.services import Buyer, get_choice_for_page, start_checkout
+from app.config import Settings
 from app.errors import InvalidInput, NotFound
 from app.extensions import limiter
 from app.payments.gateway import PaymentUnavailable
@@ -28,7 +29,7 @@ def show_checkout(price_id: str) -> str:
 
 
 @blueprint.post("/checkout", endpoint="start_checkout")
-@limiter.limit("30/minute;200/hour")
+@limiter.limit("120/minute;1200/hour")
 def start_checkout_view() -> BaseResponse:
     refuse_cross_site()
     if _should_plant_cookie():
@@ -49,6 +50,9 @@ def start_checkout_view() -> BaseResponse:
     except (EmailNeeded, InvalidInput) as error:
         if error.field != "email":
             raise
+        if "email" not in request.form:
+            # The one-click button of a free course: the page with the field comes next, and nothing is wrong yet.
+            return redirect(url_for("site.checkout", price_id=price_id, post=request.form.get("post") or None), 303)
         values = {"email": request.form.get("email", "")}
         page = _render_checkout(price_id, errors={"email": error.sentence}, values=values)
         return Response(page, error.status)
@@ -176,4 +180,13 @@ def _is_own(order: OrderView) -> bool:
 
 def _render_checkout(price_id: str, *, errors: dict[str, str], values: dict[str, str]) -> str:
     course, offer = shape_choice(get_choice_for_page(price_id))
-    return render_template("checkout.html", course=course, offer=offer, errors=errors, values=values)
+    settings: Settings = current_app.config["SETTINGS"]
+    return render_template(
+        "checkout.html",
+        course=course,
+        offer=offer,
+        errors=errors,
+        values=values,
+        post=request.values.get("post", ""),
+        refund_days=settings.refund_days,
+    )

@@ -1,13 +1,15 @@
 """/courses/<slug>/lessons/<lesson>: a lesson's text, for those who may read it. Previews are for all."""
 
+from typing import Any
+
 from flask import redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalog.course_pages import LessonPage
-from app.catalog.services import get_lesson, list_course_cards
+from app.catalog.services import CourseCard, get_lesson, list_course_cards
+from app.enrollment.services import NO_PROGRESS, open_lesson, reopen_lesson
 from app.enrollment.services import complete_lesson as mark_done
-from app.enrollment.services import open_lesson, reopen_lesson
 from app.errors import NotFound
 from app.extensions import csrf
 from app.site.blueprint import blueprint
@@ -43,9 +45,14 @@ def complete_lesson(slug: str, lesson: str) -> AnyResponse:
 
 
 def _show(page: LessonPage, *, is_owned: bool) -> AnyResponse:
+    card = list_course_cards([page.course_id], statuses=visible_statuses())[0]
+    return render_page("lesson.html", facts=(page, card), values=lambda: _show_lesson(page, card, is_owned=is_owned))
+
+
+def _show_lesson(page: LessonPage, card: CourseCard, *, is_owned: bool) -> dict[str, Any]:
     viewer = get_viewer()
-    progress = read_progress(page.course_id) if is_owned else read_progress(0)
-    course = show_course(list_course_cards([page.course_id])[0])
+    progress = read_progress(page.course_id) if is_owned else NO_PROGRESS
+    course = show_course(card)
     sections = show_sections(page.sections, course_slug=page.course_slug, is_open=is_owned, progress=progress)
     if viewer is not None and is_owned and progress.last_lesson_id != page.lesson_id:
         open_lesson(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
@@ -54,21 +61,20 @@ def _show(page: LessonPage, *, is_owned: bool) -> AnyResponse:
     def neighbor(slug: str | None) -> str | None:
         return lesson_url(page.course_slug, slug) if slug in open_slugs and slug else None
 
-    return render_page(
-        "lesson.html",
-        course=course,
+    return {
+        "course": course,
         # Rendered and sanitized when it was saved (app/markdown.py).
-        lesson={
+        "lesson": {
             "title": page.title,
             "slug": page.slug,
             "minutes": page.minutes,
             "body_html": Markup(page.body_html),  # noqa: S704
         },
-        sections=sections,
-        previous_url=neighbor(page.previous_slug),
-        next_url=neighbor(page.next_slug),
-        done=page.lesson_id in progress.done_lesson_ids,
-        can_complete=viewer is not None and is_owned,
-        preview=not is_owned,
-        offer=course.offer,
-    )
+        "sections": sections,
+        "previous_url": neighbor(page.previous_slug),
+        "next_url": neighbor(page.next_slug),
+        "done": page.lesson_id in progress.done_lesson_ids,
+        "can_complete": viewer is not None and is_owned,
+        "preview": not is_owned,
+        "offer": course.offer,
+    }

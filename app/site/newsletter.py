@@ -27,6 +27,7 @@ def newsletter() -> ResponseReturnValue:
 
 @blueprint.post("/newsletter")
 @limits.NEWSLETTER
+@limits.answer_evenly
 def newsletter_subscribe() -> ResponseReturnValue:
     refuse_cross_site()
     email = request.form.get("email", "")

@@ -43,7 +43,7 @@ def read_standing_page(name: str) -> StandingPage:
 @blueprint.get("/pages/<slug>")
 def page(slug: str) -> Response:
     standing = read_standing_page(slug)
-    return render_page("page.html", title=standing.title, body_html=standing.body_html)
+    return render_page("page.html", facts=standing, values=standing._asdict)
 
 
 @blueprint.get("/sitemap.xml")

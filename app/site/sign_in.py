@@ -81,6 +81,7 @@ def logout() -> ResponseReturnValue:
 
 @blueprint.route("/register", methods=["GET", "POST"])
 @limits.REGISTER
+@limits.answer_evenly
 def register() -> ResponseReturnValue:
     if sessions.current_user_or_none() is not None:
         return redirect(local_path(request.args.get("next")), 303)
@@ -98,6 +99,7 @@ def register() -> ResponseReturnValue:
 
 @blueprint.route("/confirm", methods=["GET", "POST"])
 @limits.MAIL_LINK
+@limits.answer_evenly
 def send_confirmation() -> ResponseReturnValue:
     form = EmailForm()
     if form.validate_on_submit():
@@ -126,6 +128,7 @@ def confirm_email_now(token: str) -> ResponseReturnValue:
 
 @blueprint.route("/reset", methods=["GET", "POST"])
 @limits.MAIL_LINK
+@limits.answer_evenly
 def forgot_password() -> ResponseReturnValue:
     form = EmailForm()
     if form.validate_on_submit():

@@ -5,6 +5,7 @@ be stored anywhere and must be asked about again each time, so a changed price s
 cookie gets a page of their own that nobody stores.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.config import Settings
 from app.enrollment.services import list_open_course_ids
 from app.site.browser import list_browser_orders
 from app.site.drawings import cover_url
+from app.site.remembered import PageMemory, RememberedPage
 from app.site.static_files import static_url
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 PRIVATE = "private, no-store"
+HTML = "text/html; charset=utf-8"
 TAGLINE = "Practical courses that end with something that runs."
 # Kept with the request, not in g: in tests and commands an app context outlives a request.
 VIEWER_KEY = "tuition.viewer"
@@ -58,6 +61,7 @@ class Site:
 
 def init_app(app: Flask) -> None:
     """Give every template the viewer, the site and addresses of static files."""
+    app.extensions["page_memory"] = PageMemory()
     app.context_processor(_context)
     app.jinja_env.globals["static_url"] = static_url
     # Flask's own would touch the session of every visitor.
@@ -89,9 +93,31 @@ def list_owned_course_ids() -> set[int]:
     return owned_ids
 
 
-def render_page(template: str, **values: Any) -> Response:
-    """Render a page that visitors share and people signed in see as theirs."""
-    return cacheable(make_response(render_template(template, canonical_url=canonical_url(request.path), **values)))
+def render_page(template: str, *, facts: Hashable, values: Callable[[], dict[str, Any]]) -> Response:
+    """Answer with a page that visitors share and people signed in see as theirs.
+
+    facts is all the page is made of, read for this request; values turns them into what the template takes. Equal
+    facts at the same path give visitors the page made before.
+    """
+
+    def render() -> str:
+        return render_template(template, canonical_url=canonical_url(request.path), **values())
+
+    if has_session_cookie():
+        return cacheable(make_response(render()))
+    memory: PageMemory = current_app.extensions["page_memory"]
+    key = (template, request.path, facts)
+    page = memory.find(key) or memory.keep(key, render())
+    return _answer_remembered(page)
+
+
+def _answer_remembered(page: RememberedPage) -> Response:
+    if request.accept_encodings.quality("br") > 0:
+        response = Response(page.brotli_body, content_type=HTML)
+        response.headers["Content-Encoding"] = "br"
+    else:
+        response = Response(page.body, content_type=HTML)
+    return keep_public(response, etag=page.etag)
 
 
 def cacheable(response: Response) -> Response:

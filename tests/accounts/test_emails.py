@@ -32,7 +32,7 @@ def test_an_address_is_stored_one_way(typed: str, stored: str) -> None:
         "maya@example.org\nBcc: other@example.org", "maya@example.org\r\nBcc:x@example.org", "ma\x00ya@example.org",
         "Maya <maya@example.org>", "<maya@example.org>", '"maya"@example.org', "maya@[127.0.0.1]", "maya@localhost",
         "мaya@example.org", "maya@exam ple.org", "maya@example..org", ".maya@example.org", "a" * 65 + "@example.org",
-        "maya@" + "a" * 250 + ".org", "a" * 100_000, "maya@example.test", "maya@-example.org", "\ud800@example.org",
+        "maya@" + "a" * 250 + ".org", "a" * 100_000, "maya@-example.org", "\ud800@example.org",
         "maya%0aBcc:x@example.org\u2028", "javascript:alert(1)", "maya@example.org/../x", "\u202emaya@example.org",
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from app.extensions import limiter
 from tests.shop import course_text, load_course, load_post, post_text
 
-MOST_EXAMPLES = 25
+MOST_EXAMPLES = 12
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.pages import Scene
 from tests.databases import make_database_url
 from tests.running import RunningShop
 from tests.stripe_contract import list_violations
@@ -47,6 +48,13 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def scene(browser: Browser, running_shop: RunningShop) -> Iterator[Scene]:
+    scene = Scene(running_shop, browser).prepare()
+    yield scene
+    scene.close()
 
 
 @pytest.fixture

@@ -6,7 +6,14 @@ import pytest
 from flask import Flask
 
 from app.mail.models import Message
+from app.site import limits
 from tests.accounts.people import Browser, list_mails
+
+
+@pytest.fixture(autouse=True)
+def answers_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps that answers take are for people with stopwatches; tests need none of them."""
+    monkeypatch.setattr(limits, "EVEN_SECONDS", 0.001)
 
 
 @pytest.fixture
