@@ -4,11 +4,12 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest
-FAST := not browser and not journey
+FAST := not browser and not journey and not slow
+SERVICES := not browser and not journey
 
 export PORT
 .DEFAULT_GOAL := help
-.PHONY: help run web worker sandbox test check format lint types imports migrations test-fast test-postgresql \
+.PHONY: help run web worker sandbox test check format lint types imports migrations test-fast test-slow test-sandbox test-postgresql \
         test-journeys test-browser bench-pages audit lock clean
 
 help:  ## list the targets
@@ -40,7 +41,7 @@ worker: .venv/run.stamp  ## only the worker
 sandbox: .venv/run.stamp  ## only the offline Stripe sandbox
 	@exec $(BIN)/python -m app.sandbox
 
-test: check migrations test-postgresql test-journeys test-browser  ## the whole gate, as .ci/run calls it
+test: check test-slow migrations test-sandbox test-postgresql test-journeys test-browser  ## the whole gate, as .ci/run calls it
 	@echo "The gate is green."
 
 check: lint types imports test-fast  ## the fast part of the gate
@@ -59,13 +60,20 @@ imports: .venv/dev.stamp
 	@$(BIN)/lint-imports --no-logo
 
 test-fast: .venv/dev.stamp  ## unit and service tests on SQLite
-	@$(TESTS) -n 2 -m "$(FAST)"
+	@$(TESTS) -n 2 -m "$(FAST)" --ignore tests/sandbox --ignore tests/migrations
+
+test-slow: .venv/dev.stamp  ## races, properties and fuzzing on SQLite
+	@$(TESTS) -n 2 -m slow
+
+test-sandbox: .venv/dev.stamp  ## the offline Stripe sandbox
+	@$(TESTS) -n 2 tests/sandbox
 
 migrations: .venv/dev.stamp  ## up, down and up again on both databases, compared with the models
 	@$(TESTS) tests/migrations
+	@TEST_DATABASE=postgresql $(TESTS) tests/migrations
 
 test-postgresql: .venv/dev.stamp  ## the same tests on a real PostgreSQL
-	@TEST_DATABASE=postgresql $(TESTS) -n 2 -m "$(FAST)" --ignore tests/sandbox
+	@TEST_DATABASE=postgresql $(TESTS) -n 2 -m "$(SERVICES)" --ignore tests/sandbox --ignore tests/migrations
 
 test-journeys: .venv/dev.stamp  ## shop, worker and sandbox over real HTTP
 	@$(TESTS) -m journey tests/journeys

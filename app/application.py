@@ -36,7 +36,8 @@ def build_app(settings: Settings | None = None) -> Flask:
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True} if "postgresql" in settings.database_url else {},
+        # As many connections as a server may have threads: a thread must not wait for another's page to end.
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "pool_size": 10, "max_overflow": 118, "pool_timeout": 10},
         TESTING=settings.app_env == "test",
         BABEL_DEFAULT_LOCALE=settings.site_locale,
         BABEL_DEFAULT_TIMEZONE=settings.site_timezone,
@@ -48,7 +49,6 @@ def build_app(settings: Settings | None = None) -> Flask:
         COMPRESS_BR_LEVEL=4,
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
-        TEMPLATES_AUTO_RELOAD=settings.app_env == "demo",
     )
     app.jinja_env.filters.update(FILTERS)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}

@@ -12,7 +12,7 @@ from app.api.schemas import CheckoutHeaders, CheckoutSessionArguments, CheckoutS
 from app.checkout.services import Buyer, start_checkout
 from app.extensions import limiter
 
-STARTS = "30 per minute"
+STARTS = "120 per minute"
 
 blueprint = ShopBlueprint("checkout", __name__, url_prefix=f"{PREFIX}/checkout-sessions", description="Buying.")
 

@@ -107,7 +107,16 @@ def _claim_message(message_id: int) -> Message | None:
             .values(lease_expires_at=moment + LEASE, attempt_count=Message.attempt_count + 1)
             .returning(Message.id)
         ).scalar_one_or_none()
-        return None if claimed is None else session.get_one(Message, message_id)
+        if claimed is None:
+            return None
+        message = session.get_one(Message, message_id, populate_existing=True)
+        if message.attempt_count > LAST_ATTEMPT:
+            # Its template fails, or its worker dies each time: neither ever reached the place that counts failures.
+            message.failed_at = moment
+            message.error = message.error or "never finished"
+            log.error("message_given_up", message=message_id, template=message.template)
+            return None
+        return message
 
 
 @retry_conflicts

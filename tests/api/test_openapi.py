@@ -21,6 +21,7 @@ def filled(app: Flask) -> Flask:
     return app
 
 
+@pytest.mark.slow
 def test_answers_agree_with_the_document(filled: Flask) -> None:
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", filled)
     operations = [result.ok() for result in schema.get_all_operations()]

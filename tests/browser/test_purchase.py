@@ -33,7 +33,9 @@ def pay(page: Page, *, email: str | None, card: str = "4242 4242 4242 4242", met
 
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
-def any_context(request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop) -> Iterator[BrowserContext]:
+def any_context(
+    request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop
+) -> Iterator[BrowserContext]:
     context = browser.new_context(base_url=running_shop.url, java_script_enabled=request.param == "with JavaScript")
     context.set_default_timeout(15_000)
     yield context

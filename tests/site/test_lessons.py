@@ -122,6 +122,14 @@ def test_marking_a_lesson_as_done_is_kept_and_shown(learner: Browser) -> None:
     assert db.session.query(LessonProgress).count() == 1
 
 
+def test_a_lesson_marked_as_not_done_counts_no_more(learner: Browser) -> None:
+    learner.submit(f"{PAID}/complete", {"done": "1"}, page=PAID)
+
+    learner.submit(f"{PAID}/complete", {"done": "0"}, page=PAID)
+
+    assert "0 of 3 lessons" in learner.get("/courses/small-course").text
+
+
 def test_a_form_without_its_token_marks_nothing(learner: Browser) -> None:
     answer = learner.post(f"{PAID}/complete", {"done": "1"}, headers=SAME_ORIGIN)
 
