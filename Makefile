@@ -33,7 +33,7 @@ run: .venv/run.stamp  ## the whole shop: web, worker and offline Stripe sandbox,
 
 web: .venv/run.stamp  ## only the web server, with the environment's settings
 	@exec $(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 1 --blocking-threads 32 \
-	  --no-access-log --log-level warning app.wsgi:application
+	  --no-access-log --log-level error app.wsgi:application
 
 worker: .venv/run.stamp  ## only the worker
 	@exec $(BIN)/flask --app app jobs work

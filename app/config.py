@@ -69,13 +69,15 @@ def load_settings(instance_path: Path | None = None) -> Settings:
     instance.mkdir(parents=True, exist_ok=True)
     env = Env()
     env.read_env(str(instance / ".env"), recurse=False)
+    # Asked before reading makes one: an id that is new at every start would make yesterday's orders look foreign.
+    has_app_id = bool(env.str("STRIPE_APP_ID", "")) or (instance / ".stripe_app_id").exists()
     try:
         settings = _read(env, instance)
     except EnvError as error:
         raise ConfigError(str(error)) from error
     _refuse_contradictions(settings)
     if settings.is_production:
-        _refuse_unsafe_production(settings, explicit_app_id=bool(env.str("STRIPE_APP_ID", "")))
+        _refuse_unsafe_production(settings, has_app_id=has_app_id)
     return settings
 
 
@@ -158,7 +160,7 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError("STRIPE_SECRET_KEY is a live key: it charges real cards, so it needs APP_ENV=production.")
 
 
-def _refuse_unsafe_production(settings: Settings, *, explicit_app_id: bool) -> None:
+def _refuse_unsafe_production(settings: Settings, *, has_app_id: bool) -> None:
     if len(settings.secret_key) < SHORTEST_SECRET:
         raise ConfigError("SECRET_KEY must be set to at least 32 random characters in production.")
     if len(set(settings.secret_key)) < 8:  # noqa: PLR2004 - rejects "aaaa…" and "changeme…" fillers
@@ -171,7 +173,7 @@ def _refuse_unsafe_production(settings: Settings, *, explicit_app_id: bool) -> N
         raise ConfigError(
             "STRIPE_API_BASE must be Stripe's own address in production: the sandbox is for demo and test."
         )
-    if not explicit_app_id and not (settings.instance_path / ".stripe_app_id").exists():
+    if not has_app_id:
         raise ConfigError("STRIPE_APP_ID must be set when the instance folder is not kept between starts.")
     if settings.mail_url is None:
         raise ConfigError("MAIL_URL must name your mail server in production: receipts and claim links go by mail.")

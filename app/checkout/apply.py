@@ -64,13 +64,13 @@ def close_unpaid(order: Order, *, state: str) -> None:
     """End an order that will not be paid: "failed" or "expired"; what it held goes back."""
     if order.state == state:
         return
-    was_processing = order.state == "processing"
     order.state = state
     order.expired_at = clock.now()
     order.check_after = None
     _release_capacity(order)
     db.session.add(OrderNote(order_id=order.id, kind=state, text=state, created_at=clock.now()))
-    if state == "failed" and was_processing and order.email is not None:
+    # Only a delayed method ends as failed; a declined card leaves its session open.
+    if state == "failed" and order.email is not None:
         queue_payment_failed(order)
     log.info("order_closed", order=order.public_id, state=state)
 

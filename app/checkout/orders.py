@@ -152,7 +152,8 @@ def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, 
     created_at = db.session.scalar(select(Order.created_at).where(Order.id == order_id))
     if created_at is not None:
         facts.append(("created", "Order placed", "", created_at))
-    return sorted(facts, key=lambda fact: fact[3], reverse=True)
+    # Stripe tells whole seconds: within one, what was paid comes after what was placed.
+    return sorted(facts, key=lambda fact: fact[3].replace(microsecond=0), reverse=True)
 
 
 def _is_theirs(user_id: int, email: str) -> ColumnElement[bool]:

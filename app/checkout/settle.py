@@ -203,14 +203,16 @@ def _read_email(facts: CheckoutFacts) -> str | None:
 def _follow_sessions(order: Order, reading: Reading) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     order.failure_reason = next((each.failure_reason for each in reading.payments if each.failure_reason), None)
+    for each in reading.sessions:
+        # A delayed method: who pays is known before the money comes, or fails to come. While the page is open the
+        # address may still be corrected.
+        if each.status == "complete":
+            order.email = order.email or _read_email(each)
+        order.stripe_payment_intent_id = order.stripe_payment_intent_id or each.stripe_payment_intent_id
     state = _derive_unpaid_state(order.attempts, reading)
     if state in {"pending", "processing"}:
         order.state = state
         order.check_after = clock.now() + timedelta(seconds=settings.reconcile_interval_seconds)
-        for each in reading.sessions:
-            # A delayed method: who pays is known before the money comes.
-            order.email = order.email or _read_email(each)
-            order.stripe_payment_intent_id = order.stripe_payment_intent_id or each.stripe_payment_intent_id
     else:
         close_unpaid(order, state=state)
 

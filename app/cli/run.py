@@ -83,7 +83,7 @@ def _list_parts(settings: Settings, port: str, *, uses_sandbox: bool) -> list[Pa
             name="web",
             command=[
                 *[str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", port],
-                *["--workers", "1", "--blocking-threads", "32", "--no-access-log", "--log-level", "warning"],
+                *["--workers", "1", "--blocking-threads", "32", "--no-access-log", "--log-level", "error"],
                 "app.wsgi:application",
             ],
             ready_url=f"http://127.0.0.1:{port}/healthz",

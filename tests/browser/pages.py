@@ -163,9 +163,9 @@ class Scene:
     def open(self, kind: str) -> Page:
         """The page, loaded anew where it has an address, at 1280 px and in light colors."""
         if kind in PATHS:
-            person, path = PATHS[kind]
+            person, path = self._find(kind)
             page = self._page_of(person)
-            page.goto(path.format(**self.places))
+            page.goto(path)
         else:
             if kind not in self._pages:
                 self._pages[kind] = self._make_context().new_page()
@@ -177,14 +177,21 @@ class Scene:
 
     def fetch(self, kind: str) -> APIResponse:
         """The page's answer as it is sent, without a browser's work on it."""
-        person, path = PATHS[kind]
-        return self.people[person].request.get(path.format(**self.places))
+        person, path = self._find(kind)
+        return self.people[person].request.get(path)
 
     def close(self) -> None:
         for page in list(self._pages.values()):
             page.context.close()
         for context in self.people.values():
             context.close()
+
+    def _find(self, kind: str) -> tuple[str, str]:
+        person, path = PATHS[kind]
+        if person == "visitor":
+            # A page with a form leaves a cookie behind, and who brings one is no longer a stranger.
+            self.people[person].clear_cookies()
+        return person, path.format(**self.places)
 
     def _page_of(self, person: str) -> Page:
         if person not in self._pages:

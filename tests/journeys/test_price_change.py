@@ -12,7 +12,7 @@ pytestmark = pytest.mark.journey
 
 SLUG = "search-traffic-starter"
 COURSE = f"/courses/{SLUG}"
-POST = "/blog/what-a-lead-is-worth"
+POST = "/blog/your-best-page-isnt-your-home-page"
 
 
 def read_api_price(person: Person) -> tuple[str, int]:

@@ -40,7 +40,10 @@ if (entries.size && "IntersectionObserver" in window) {
   const headings = [...entries.keys()];
   const mark = () => {
     const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight * 0.3);
-    const current = passed.at(-1) ?? headings[0];
+    /* Where a link has just landed counts, even when the next heading follows close behind. */
+    const landed = headings.find((heading) => `#${heading.id}` === decodeURIComponent(location.hash)
+      && Math.abs(heading.getBoundingClientRect().top) < 80);
+    const current = landed ?? passed.at(-1) ?? headings[0];
     for (const [heading, links] of entries) {
       for (const link of links) {
         if (heading === current) link.setAttribute("aria-current", "true");
