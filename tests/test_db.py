@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app import clock
+from app import clock, queue
 from app.catalog.models import Category
 from app.checkout.models import Finding
 from app.db import (
@@ -379,3 +379,33 @@ def test_a_lock_that_stays_is_an_error_and_keeps_nothing(app: Flask, monkeypatch
     with transaction():
         add_category("later")
     assert slugs() == ["later"]
+
+
+# Work that follows a commit
+
+
+def test_a_queue_that_is_down_undoes_nothing_that_was_committed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_name: str, _arguments: list[int]) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setitem(app.config, "QUEUE_IS_OFF", False)
+    monkeypatch.setitem(app.extensions, "huey_run_task", refuse)
+
+    with transaction():
+        add_category("kept")
+        queue.send_after_commit("some.task", 1)
+
+    assert slugs() == ["kept"]
+
+
+def test_a_sweep_that_cannot_read_does_not_stop_the_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+
+    def be_away() -> list[int]:
+        raise make_conflict()
+
+    sweeps = [queue.Sweep(task="first", find_ids=be_away), queue.Sweep(task="second", find_ids=lambda: [7])]
+    monkeypatch.setattr(queue, "_sweeps", sweeps)
+    monkeypatch.setitem(queue._tasks, "second", done.append)
+
+    assert (queue.run_sweeps(), done) == (1, [7])

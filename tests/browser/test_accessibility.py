@@ -17,9 +17,10 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RUN_AXE = """async options => (await axe.run(options)).violations.map(violation => ({
   rule: violation.id, places: violation.nodes.map(node => node.target.join(" ") + ": " + node.failureSummary),
 }))"""
-EVERYTHING = {"runOnly": {"type": "tag", "values": TAGS}, "rules": {"target-size": {"enabled": True}}}
+VIOLATIONS = {"resultTypes": ["violations"]}
+EVERYTHING = {**VIOLATIONS, "runOnly": {"type": "tag", "values": TAGS}, "rules": {"target-size": {"enabled": True}}}
 # The rules that can tell dark from light.
-COLORS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+COLORS = {**VIOLATIONS, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 LOOKS = [(1280, "light", EVERYTHING), (1280, "dark", COLORS), (390, "dark", COLORS), (390, "light", EVERYTHING)]
 
 # What sticks out, with its text, for a failure that says where to look.

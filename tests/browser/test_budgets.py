@@ -51,8 +51,9 @@ def visit_cold(browser: Browser, shop: RunningShop, path: str, *, width: int = 1
     return traffic
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("path", ["/", "/courses", COURSE, POST])
+@pytest.mark.parametrize(
+    ("path", "width"), [("/", 1280), ("/", 390), ("/courses", 1280), (COURSE, 1280), (POST, 1280), (POST, 390)]
+)
 def test_cold_visit_stays_within_its_budget(browser: Browser, running_shop: RunningShop, path: str, width: int) -> None:
     traffic = visit_cold(browser, running_shop, path, width=width)
 
@@ -99,7 +100,9 @@ class InlineFinder(HTMLParser):
         values = dict(attrs)
         if tag == "style" or (tag == "script" and "src" not in values and values.get("type") != "application/ld+json"):
             self.found.append(f"<{tag}>")
-        self.found += [f"<{tag} {name}>" for name in values if name == "style" or name.startswith("on")]
+        self.found += [f"<{tag} {name}>" for name in values if name.startswith("on")]
+        # Chromium leaves an empty attribute behind where the tests for large text have been.
+        self.found += [f"<{tag} style>" for name, value in attrs if name == "style" and value]
         self.found += [f"{name}={value}" for name, value in attrs if (value or "").strip().startswith("javascript:")]
         if tag in {"script", "img", "iframe"} and not re.match(r"/(?!/)", values.get("src") or "/"):
             self.found.append(f"<{tag} src={values['src']}>")

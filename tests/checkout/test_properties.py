@@ -24,6 +24,8 @@ from tests.checkout.conftest import Shop
 from tests.conftest import MovableClock, empty_database
 from tests.factories import make_course, make_user
 
+pytestmark = pytest.mark.slow
+
 PRICE = 9700
 TOLD_EVENTS = ("checkout.session.", "payment_intent.", "charge.", "refund.")
 Step = Callable[[Shop, StartedCheckout], None]

@@ -42,6 +42,8 @@ from app.signing import sign_link
 from tests.checkout.conftest import Shop
 from tests.factories import get_price, make_course, make_user
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 60
 
 
@@ -529,6 +531,27 @@ def test_control_without_the_key_four_workers_refund_four_times(shop: Shop, monk
     run_at_once(shop.app, *[lambda: send_refund(request_id)] * 4)
 
     assert refunds(shop) == [1000] * 4
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["the error is repeated", "the key is forgotten"])
+def test_refund_made_behind_an_error_is_found_and_not_made_again(shop: Shop, *, is_forgotten: bool) -> None:
+    started = shop.buy(make_course(unit_amount=9700), user=make_user())
+    request_id = wish_refund(shop)
+    assert request_id is not None
+    shop.control(
+        "/levers", {"kind": "api_error", "status": 500, "when": "after", "path": "/v1/refunds", "method": "POST"}
+    )
+    with pytest.raises(PaymentUnavailable):
+        send_refund(request_id)
+    shop.remove_levers()
+    if is_forgotten:
+        shop.control("/levers", {"kind": "forget_idempotency_keys"})
+
+    send_refund_task(request_id)
+
+    assert refunds(shop) == [1000]
+    assert db.session.scalars(select(RefundRequest.stripe_refund_id)).one() is not None
+    assert shop.order(started).state == "partially_refunded"
 
 
 def test_two_clicks_on_refund_at_once_are_one_wish(shop: Shop) -> None:
