@@ -89,7 +89,6 @@ def test_success_page_of_an_unpaid_session_grants_nothing_and_strangers_see_noth
     assert database.counts(session_id)["seats"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="checkout_success.html has no words for a pending order and congratulates")
 def test_success_page_of_an_unpaid_session_does_not_congratulate(person: Person) -> None:
     page = person.come_back(person.begin(COURSE))
 
