@@ -88,6 +88,11 @@ def ensure_confirmed_user(session: Session, *, email: str, name: str) -> User:
     return user
 
 
+def proved_email(user: User) -> str | None:
+    """The user's address once they have proved it is theirs; None before: what it paid for is not theirs to see yet."""
+    return user.email if user.confirmed_at is not None else None
+
+
 def prove_address(session: Session, user: User) -> None:
     """Confirm the address because a mailed link was opened, and drop everything set up before that proof (A42)."""
     if user.confirmed_at is not None:

@@ -133,7 +133,7 @@ def _curl(method: str, url: str, fields: list[Parameter]) -> str:
     address = url.replace("{slug}", "SLUG")
     if method == "get":
         return f"curl {address}"
-    body = json.dumps({field.name: "prc_…" for field in fields if field.is_required})
+    body = json.dumps({field.name: "prc_…" for field in fields if field.is_required}, ensure_ascii=False)
     return (
         f"curl {address} \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: my-order-1' \\\n"
         f"  -d '{body}'"

@@ -4,6 +4,7 @@ from flask import Response, current_app, flash, jsonify, redirect, render_templa
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts.emails import normalize_email
+from app.accounts.services import proved_email
 from app.accounts.sessions import current_user_or_none
 from app.blog.reading import find_post_id
 from app.checkout.errors import AlreadyEnrolled, AmountMismatch, EmailNeeded
@@ -175,7 +176,9 @@ def _is_own(order: OrderView) -> bool:
     if order.public_id in list_browser_orders():
         return True
     user = current_user_or_none()
-    return user is not None and order.user_id == user.id
+    if user is None:
+        return False
+    return order.user_id == user.id or order.email == proved_email(user)
 
 
 def _render_checkout(price_id: str, *, errors: dict[str, str], values: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ from flask import abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts.emails import normalize_email
+from app.accounts.services import proved_email
 from app.accounts.sessions import current_user_or_none, require_user, sign_in
 from app.checkout.orders import (
     OrderView,
@@ -33,7 +34,7 @@ LATEST_ORDERS = 3
 def my_courses() -> str:
     user = require_user()
     courses = [_shape_course(each) for each in get_library(user_id=user.id)]
-    orders = list_orders_of_user(user_id=user.id, email=user.email, limit=LATEST_ORDERS)
+    orders = list_orders_of_user(user_id=user.id, email=proved_email(user), limit=LATEST_ORDERS)
     return render_template(
         "my_courses.html",
         current=courses[0] if courses else None,
@@ -45,7 +46,7 @@ def my_courses() -> str:
 @blueprint.get("/account/orders")
 def orders() -> str:
     user = require_user()
-    found = list_orders_of_user(user_id=user.id, email=user.email)
+    found = list_orders_of_user(user_id=user.id, email=proved_email(user))
     return render_template("orders.html", orders=[shape_order(order) for order in found])
 
 
@@ -58,7 +59,7 @@ def order(order: str) -> str:
     user = current_user_or_none()
     if user is None:
         raise NotFound
-    return _render_order(get_order_of_user(public_id=order, user_id=user.id, email=user.email))
+    return _render_order(get_order_of_user(public_id=order, user_id=user.id, email=proved_email(user)))
 
 
 @blueprint.get("/orders/<token>")

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.checkout.models import Order
 from app.db import transaction
-from tests.accounts.people import SAME_ORIGIN, Browser
+from tests.accounts.people import SAME_ORIGIN, Browser, make_person
 from tests.factories import get_price, make_course
 
 
@@ -100,3 +100,18 @@ def test_other_quantities_than_one_are_refused(app: Flask, quantity: str) -> Non
     price = get_price(make_course()).public_id
     form = {"price_id": price, "quantity": quantity}
     assert Browser(app).open("/checkout", method="POST", data=form, headers=SAME_ORIGIN).status_code == 400
+
+
+def test_the_confirmation_stays_open_after_the_guest_made_an_account_of_the_address(app: Flask) -> None:
+    guest = Browser(app)
+    price = get_price(make_course(unit_amount=0)).public_id
+    form = {"price_id": price, "email": "maya@example.org"}
+    place = guest.open("/checkout", method="POST", data=form, headers=SAME_ORIGIN).headers["Location"]
+    make_person("maya@example.org")
+    owner, stranger = Browser(app), Browser(app)
+    owner.sign_in("maya@example.org")
+    make_person("noah@example.org")
+    stranger.sign_in("noah@example.org")
+
+    assert owner.get(place).status_code == 200
+    assert stranger.get(place).status_code == 404
