@@ -150,7 +150,9 @@ class RefundRequest(Base):
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # none: by the system
     stripe_charge_id: Mapped[str] = mapped_column(String(255))
     stripe_refund_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none until Stripe answered
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)  # Stripe's final no; none while it may still succeed
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

@@ -1,9 +1,11 @@
 """Money back: the wish is a row with a unique key, a task sends it to Stripe, settle() does the rest."""
 
-import structlog
+from datetime import timedelta
+
 from sqlalchemy import select, update
 
 from app import clock
+from app.checkout.findings import record_finding
 from app.checkout.ledger import sum_entries
 from app.checkout.models import Order, RefundRequest
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
@@ -11,7 +13,8 @@ from app.errors import AppError
 from app.payments.gateway import PaymentRefused, create_refund, find_refund
 from app.queue import send_after_commit
 
-log = structlog.get_logger()
+FIRST_DELAY_SECONDS = 10
+LONGEST_DELAY = timedelta(hours=1)
 
 
 class NothingToRefund(AppError):
@@ -67,6 +70,7 @@ def plan_refund(
             "reason": reason,
             "stripe_charge_id": payment.stripe_object_id,
             "requested_by_id": user_id,
+            "next_attempt_at": clock.now(),
             "created_at": clock.now(),
         },
         unique=["request_key"],
@@ -85,6 +89,8 @@ def send_refund(request_id: int) -> int | None:
     request = db.session.get_one(RefundRequest, request_id)
     if request.stripe_refund_id is not None or request.error is not None:
         return None
+    _note_attempt(request_id)
+    request = db.session.get_one(RefundRequest, request_id)
     try:
         # A key is forgotten after a day and repeats an error until then: what Stripe has counts, not what it answered.
         refund = find_refund(charge_id=request.stripe_charge_id, refund_request=request.public_id) or create_refund(
@@ -95,7 +101,12 @@ def send_refund(request_id: int) -> int | None:
         )
     except PaymentRefused as error:
         _record_outcome(request_id, stripe_refund_id=None, error=error.code)
-        log.warning("refund_refused", request=request.public_id)
+        record_finding(
+            key=f"refund_refused:{request.public_id}",
+            order_id=request.order_id,
+            kind="refund_refused",
+            detail="Stripe refused to return the money; look at the payment in its dashboard.",
+        )
     else:
         _record_outcome(request_id, stripe_refund_id=refund.id, error=None)
     return request.order_id
@@ -107,10 +118,21 @@ def list_unsent_refund_ids() -> list[int]:
         db.session.scalars(
             select(RefundRequest.id)
             .where(RefundRequest.stripe_refund_id.is_(None), RefundRequest.error.is_(None))
+            .where(RefundRequest.next_attempt_at <= clock.now())
             .order_by(RefundRequest.id)
             .limit(100)
         )
     )
+
+
+@retry_conflicts
+def _note_attempt(request_id: int) -> None:
+    """Set the next try before this one, each wait twice the one before: Stripe repeats an error for a day (F41)."""
+    with transaction() as session:
+        request = session.get_one(RefundRequest, request_id, with_for_update=True)
+        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** min(request.attempt_count, 10))
+        request.attempt_count += 1
+        request.next_attempt_at = clock.now() + min(delay, LONGEST_DELAY)
 
 
 @retry_conflicts

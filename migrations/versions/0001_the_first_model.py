@@ -1123,6 +1123,8 @@ def upgrade():
         sa.Column("stripe_charge_id", sa.String(length=255), nullable=False),
         sa.Column("stripe_refund_id", sa.String(length=255), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("attempt_count", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name=op.f("fk_refund_requests_order_id_orders")

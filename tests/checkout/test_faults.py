@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 import app.checkout.settle as settle_module
 from app.catalog.models import Product
-from app.checkout.models import CheckoutAttempt, Order
+from app.checkout.models import CheckoutAttempt, Finding, Order
 from app.db import db, transaction
 from app.enrollment.services import list_open_course_ids
 from app.payments.gateway import PaymentUnavailable
@@ -133,7 +133,7 @@ def test_event_whose_own_look_at_stripe_fails_stays_until_it_succeeds(
     assert list_open_course_ids(user_id=user.id) == {course.id}
 
 
-def test_refund_that_timed_out_is_sent_again_under_its_key(shop: Shop) -> None:
+def test_refund_that_timed_out_is_sent_again_under_its_key(shop: Shop, moving_clock: Any) -> None:
     user, course = make_user(), make_course(unit_amount=9700, capacity=1)
     started = shop.begin(course, user=user)
     with transaction() as session:
@@ -143,6 +143,8 @@ def test_refund_that_timed_out_is_sent_again_under_its_key(shop: Shop) -> None:
     pull(shop, kind="api_close", when="after", path="/v1/refunds", method="POST", count=2)
 
     shop.deliver_all()
+    shop.work()
+    moving_clock.advance(minutes=2)
     shop.work()
     shop.deliver_all()
 
@@ -177,3 +179,20 @@ def test_reading_that_began_before_the_last_applied_one_is_dropped(shop: Shop) -
     settle_module._apply_reading(order_id, old)
 
     assert shop.order(started).state == "paid"
+
+
+def test_refund_that_stripe_refuses_becomes_a_finding_and_is_not_asked_again(shop: Shop, moving_clock: Any) -> None:
+    user, course = make_user(), make_course(unit_amount=9700, capacity=1)
+    started = shop.begin(course, user=user)
+    with transaction() as session:
+        session.scalars(select(Order)).one().holds_capacity = False
+    shop.pay(started)
+    pull(shop, kind="api_error", status=400, when="before", path="/v1/refunds", method="POST", count=1)
+
+    shop.deliver_all()
+    moving_clock.advance(hours=3)
+    shop.work()
+
+    kinds = [finding.kind for finding in db.session.scalars(select(Finding).order_by(Finding.id))]
+    assert kinds == ["late_payment", "refund_refused"]
+    assert shop.stripe("/v1/refunds")["data"] == []

@@ -588,7 +588,7 @@ def test_control_a_sum_read_before_the_lock_promises_more_than_was_paid(shop: Sh
             session.add(
                 RefundRequest(
                     public_id=name, order_id=order.id, request_key=name, amount=open_amount, currency="usd",
-                    stripe_charge_id=charge_id, created_at=clock.now(),
+                    stripe_charge_id=charge_id, created_at=clock.now(), next_attempt_at=clock.now(),
                 )
             )  # fmt: skip
         return open_amount
