@@ -31,15 +31,18 @@ help:  ## list the targets
 run: .venv/run.stamp  ## the whole shop: web, worker and offline Stripe sandbox, with demo content
 	@exec $(BIN)/python -m app.cli.run
 
-web: .venv/run.stamp  ## only the web server, with the environment's settings
+web: .venv/run.stamp  ## only the web server, with the environment's settings; brings the database up to date first
+	@$(BIN)/flask db upgrade
 	@exec $(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) --workers 1 --blocking-threads 32 \
 	  --no-access-log --log-level error app.wsgi:application
 
 worker: .venv/run.stamp  ## only the worker
-	@exec $(BIN)/flask --app app jobs work
+	@exec $(BIN)/flask jobs work
 
 sandbox: .venv/run.stamp  ## only the offline Stripe sandbox
-	@exec $(BIN)/python -m app.sandbox
+	@STRIPE_WEBHOOK_SECRET=$${STRIPE_WEBHOOK_SECRET:-$$($(BIN)/python -c \
+	  "from app.config import load_settings; print(load_settings().stripe_webhook_secrets[0])")} \
+	  exec $(BIN)/python -m app.sandbox
 
 test: check test-slow migrations test-sandbox test-postgresql test-journeys test-browser  ## the whole gate, as .ci/run calls it
 	@echo "The gate is green."
