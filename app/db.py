@@ -15,9 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, MetaData, event, insert
+from sqlalchemy import DateTime, Dialect, MetaData, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -193,12 +193,6 @@ def insert_once(model: type[Base], values: dict[str, Any], *, unique: Sequence[s
     return found
 
 
-def insert_rows(model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert many rows in one statement."""
-    if rows:
-        db.session().execute(insert(model), list(rows))
-
-
 def init_app(app: Flask) -> None:
     """Bind the database to the app and make SQLite durable and honest about locks."""
     db.init_app(app)
@@ -227,8 +221,3 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     is_write = connection.get_execution_options().get("is_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-
-def engine() -> Engine:
-    """The engine of the running app."""
-    return db.engine

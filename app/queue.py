@@ -6,7 +6,7 @@ A task only says "look at row 7 now": huey deletes on dequeue, so a killed worke
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -16,7 +16,6 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from sqlalchemy.engine import make_url
 
-from app import clock
 from app.config import Settings
 from app.db import after_commit, db
 
@@ -28,7 +27,6 @@ RUN_TASK = "run_task"
 
 _tasks: dict[str, TaskFunction] = {}
 _sweeps: list["Sweep"] = []
-_periodics: list["Periodic"] = []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,16 +35,6 @@ class Sweep:
 
     task: str
     find_ids: FindIds
-
-
-@dataclass(kw_only=True, slots=True)
-class Periodic:
-    """Work that is due every so often. It may run twice at once or late: what it calls must not mind."""
-
-    name: str
-    interval: Callable[[], timedelta]
-    function: TaskFunction
-    next_at: datetime | None = None
 
 
 class JsonSerializer(Serializer):
@@ -81,16 +69,6 @@ def sweep(task_name: str) -> Callable[[FindIds], FindIds]:
     def register(find_ids: FindIds) -> FindIds:
         _sweeps.append(Sweep(task=task_name, find_ids=find_ids))
         return find_ids
-
-    return register
-
-
-def periodic(name: str, interval: Callable[[], timedelta]) -> Callable[[TaskFunction], TaskFunction]:
-    """Register work that is due every interval()."""
-
-    def register(function: TaskFunction) -> TaskFunction:
-        _periodics.append(Periodic(name=name, interval=interval, function=function))
-        return function
 
     return register
 
@@ -138,24 +116,6 @@ def run_sweeps() -> int:
         for row_id in ids:
             run_task(each.task, [row_id])
         count += len(ids)
-    return count
-
-
-def run_periodics() -> int:
-    """Run the periodic work that is due in this process; returns how many ran."""
-    count = 0
-    for each in _periodics:
-        if each.next_at is not None and clock.now() < each.next_at:
-            continue
-        each.next_at = clock.now() + each.interval()
-        try:
-            each.function()
-        except Exception as error:
-            db.session.rollback()
-            log.exception("periodic_failed", periodic=each.name, error=type(error).__name__)
-        finally:
-            db.session.remove()
-        count += 1
     return count
 
 

@@ -24,7 +24,6 @@ from app.db import (
     db,
     in_transaction,
     insert_once,
-    insert_rows,
     is_conflict,
     make_public_id,
     retry_conflicts,
@@ -194,14 +193,6 @@ def test_insert_once_hides_no_other_violation(app: Flask) -> None:
 
     with pytest.raises(IntegrityError), transaction():
         insert_once(Finding, values, unique=["key"])
-
-
-def test_insert_rows_writes_many_and_none(app: Flask) -> None:
-    with transaction():
-        insert_rows(Category, [{"slug": name, "name": name, "position": 0} for name in ("a", "b")])
-        insert_rows(Category, [])
-
-    assert slugs() == ["a", "b"]
 
 
 def test_public_ids_have_128_bits_and_no_letters_that_look_alike() -> None:

@@ -60,7 +60,7 @@ class OurMailUtil(MailUtil):
         return self.normalize(email)
 
     def send_mail(self, template: str, *_arguments: object, **_context: object) -> None:
-        raise NotImplementedError(f"{template}: mails are queued by app.accounts services")
+        raise RuntimeError(f"{template}: mails are queued by app.accounts services")
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """What a machine could not heal: open until a person or a later reading resolves it."""
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app import clock
 from app.checkout.models import Finding
@@ -26,17 +26,6 @@ def add_finding(*, key: str, order_id: int | None, kind: str, detail: str) -> No
     )
     if row_id is not None:
         log.error("finding_recorded", kind=kind, key=key[:200])
-
-
-@retry_conflicts
-def resolve_finding(*, key: str) -> None:
-    """Take something off the list; keys that are not on it are fine."""
-    with transaction() as session:
-        session.execute(
-            update(Finding)
-            .where(Finding.key == key[:200], Finding.resolved_at.is_(None))
-            .values(resolved_at=clock.now())
-        )
 
 
 def list_open_findings() -> list[Finding]:

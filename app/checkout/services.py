@@ -23,7 +23,6 @@ from app.payments.gateway import PaymentUnavailable, ensure_price, ensure_produc
 
 log = structlog.get_logger()
 
-LARGEST_QUANTITY = 1
 # A session that is about to close is not handed out again: typing a card takes longer.
 SHORTEST_REMAINING = timedelta(minutes=2)
 OWNED_STATES = ("processing", "paid", "partially_refunded", "disputed")

@@ -7,7 +7,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from app.queue import run_periodics, run_sweeps
+from app.queue import run_sweeps
 
 SWEEP_SECONDS = 3.0
 MOST_ROUNDS = 50
@@ -37,7 +37,6 @@ def run_once() -> None:
         done += count
         if count == 0:
             break
-    run_periodics()
     click.echo(f"{done} pieces of work were due.")
 
 
@@ -45,5 +44,4 @@ def _sweep_forever(app: Flask) -> None:
     while True:
         with app.app_context():
             run_sweeps()
-            run_periodics()
         time.sleep(SWEEP_SECONDS)

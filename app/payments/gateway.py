@@ -181,14 +181,6 @@ def get_checkout_session(session_id: str) -> CheckoutFacts:
         return read_session(_client().v1.checkout.sessions.retrieve(session_id).to_dict())
 
 
-def expire_checkout_session(session_id: str) -> CheckoutFacts:
-    """Close an open session for good. Raises PaymentRefused when it is no longer open: read it again then."""
-    with _stripe_errors("checkout_session"):
-        return read_session(
-            _client().v1.checkout.sessions.expire(session_id, {}, {"idempotency_key": f"expire:{session_id}"}).to_dict()
-        )
-
-
 def get_payment(payment_intent_id: str) -> PaymentFacts:
     """A PaymentIntent with its charges, refunds and disputes as they are now; all pages are read (F48)."""
     client = _client()

@@ -7,8 +7,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UTCDateTime
 
-EVENT_STATES = ("received", "handled", "ignored", "failed")
-
 
 class StripeEvent(Base):
     """One Event object as Stripe sent it. Its row is the work to do until state leaves "received" or "failed"."""

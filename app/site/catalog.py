@@ -69,21 +69,9 @@ class ProgressView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CourseView:
+class CourseView(CourseCardView):
     """A course's page: its card's fields and the rest."""
 
-    slug: str
-    title: str
-    promise: str
-    category_name: str
-    category_slug: str
-    level: str
-    section_count: int
-    lesson_count: int
-    minutes: int
-    cover_url: str
-    offer: OfferView
-    owned: bool
     summary: str
     description_html: Markup
     outcomes: tuple[str, ...]
