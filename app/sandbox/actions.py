@@ -3,21 +3,26 @@
 Each takes Stripe's ids and raises StripeError where Stripe would, so both audiences tell the same story.
 """
 
-from app.sandbox.background import run_due_timers
+import threading
+from datetime import UTC, datetime
+
+from app.sandbox.background import let_time_pass, run_due_timers
 from app.sandbox.checkout import settle_payment
-from app.sandbox.clock import precise_now
 from app.sandbox.config import SandboxConfig
 from app.sandbox.delivery import Deliverer, Outcome
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, Refused, no_such
 from app.sandbox.events import resend
 from app.sandbox.idempotency import forget_all
-from app.sandbox.levers import RELEASES, pull, remove
+from app.sandbox.levers import RELEASES, LeverError, pull, remove
 from app.sandbox.resources.disputes import OUTCOMES, check_reason, close_dispute, escalate_inquiry, open_dispute
 from app.sandbox.resources.disputes import retrieve_dispute as get_dispute
 from app.sandbox.resources.endpoints import ensure_endpoint
+from app.sandbox.resources.events import forget_events
 from app.sandbox.resources.refunds import create_refund, settle_refund
 from app.sandbox.store import Store, Transaction
+
+MOST_ADVANCE_SECONDS = 10 * 366 * 86_400
 
 
 class Actions:
@@ -27,6 +32,7 @@ class Actions:
         self._config = config
         self._store = store
         self._deliverer = deliverer
+        self._moving = threading.Lock()
 
     def prepare(self) -> None:
         """What must be there at start and after a reset: the account's id, the shop's webhook endpoint."""
@@ -42,11 +48,13 @@ class Actions:
         self.prepare()
 
     def pull_lever(self, wanted: Document) -> Document:
-        """Pulls a lever, releases one, or forgets the idempotency keys. Raises LeverError."""
+        """Pulls a lever, releases one, or forgets idempotency keys or events. Raises LeverError."""
         kind = wanted.get("kind")
         with self._store.write() as transaction:
             if kind == "forget_idempotency_keys":
                 return {"kind": kind, "forgotten": forget_all(transaction)}
+            if kind == "forget_events":
+                return {"kind": kind, "forgotten": forget_events(transaction)}
             if kind in RELEASES:
                 return {"kind": kind, "removed": remove(transaction, kind=RELEASES[str(kind)])}
             return pull(transaction, wanted).document()
@@ -60,14 +68,39 @@ class Actions:
 
     def tick(self, seconds: float) -> int:
         """Does what falls due within the next seconds, now. Gives how much it was."""
-        return run_due_timers(self._store, precise_now() + seconds)
+        return run_due_timers(self._store, self._store.clock.precise_now() + seconds)
+
+    def read_clock(self) -> Document:
+        """The sandbox's time, and by how many seconds it is ahead of the machine's."""
+        at = self._store.clock.now()
+        return {
+            "now": at,
+            "utc": datetime.fromtimestamp(at, UTC).isoformat(),
+            "ahead_seconds": round(self._store.clock.offset_seconds),
+        }
+
+    def advance_clock(self, seconds: float) -> Document:
+        """Lets that much time pass, for good; everything due in between happens at its own time. Raises LeverError."""
+        if seconds > MOST_ADVANCE_SECONDS:
+            raise LeverError("advance_seconds must be at most ten years")
+        with self._moving:
+            done = let_time_pass(self._store, seconds)
+        return {"done": done, **self.read_clock()}
+
+    def restore_clock(self) -> Document:
+        """The machine's time again; meant for after a reset, because what exists keeps its times."""
+        with self._moving:
+            self._store.restore_clock()
+        return self.read_clock()
 
     def settle(self, identifier: str, outcome: str) -> Document:
-        """Ends a bank debit (session or payment intent) or a refund."""
-        if outcome not in ("succeeded", "failed"):
-            raise InvalidRequest("Invalid outcome: must be succeeded or failed", param="outcome")
+        """Ends a bank debit (session or payment intent) or a refund; only a pending refund can be `canceled`."""
         with self._store.write() as transaction:
-            if transaction.find("refund", identifier) is not None:
+            is_refund = transaction.find("refund", identifier) is not None
+            known = ("succeeded", "failed", "canceled") if is_refund else ("succeeded", "failed")
+            if outcome not in known:
+                raise InvalidRequest(f"Invalid outcome: must be one of {', '.join(known)}", param="outcome")
+            if is_refund:
                 return settle_refund(transaction, identifier, outcome)
             session = transaction.find("checkout.session", identifier)
             intent_id = identifier if session is None else session["payment_intent"]

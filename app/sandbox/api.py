@@ -196,7 +196,7 @@ class Api:
             time.sleep(float(hang.settings["seconds"]))
         if is_cut:
             raise ConnectionCut
-        text = json.dumps(answer.body, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(answer.body, ensure_ascii=False) + "\n"
         kind, status = "application/json", answer.status
         if garbage is not None and garbage.settings["body"] == "html":
             text, kind, status = "<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html", 502

@@ -1,18 +1,23 @@
 """Puts the sandbox together: one Flask application and, if wanted, its threads."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import partial
 
 from flask import Flask, Response, request
 
 from app.sandbox.actions import Actions
 from app.sandbox.api import Api
 from app.sandbox.background import Background
+from app.sandbox.clock import Clock
 from app.sandbox.config import SandboxConfig
 from app.sandbox.control import Control
 from app.sandbox.dashboard import Dashboard
 from app.sandbox.delivery import Deliverer
 from app.sandbox.guard import refuse_other_sites
 from app.sandbox.hosted import HostedPage
+from app.sandbox.invoice_pages import InvoicePages
 from app.sandbox.store import Store
 from app.sandbox.traffic import Recorder
 
@@ -34,7 +39,7 @@ class Sandbox:
 
 def create_sandbox(config: SandboxConfig) -> Flask:
     """The application. Its parts are in `extensions["sandbox"]`; with `config.background` its threads run already."""
-    store = Store(config.database)
+    store = Store(config.database, is_durable=config.is_durable)
     recorder = Recorder(config.traffic)
     store.listeners.append(recorder.record_events)
     deliverer = Deliverer(store, config)
@@ -45,10 +50,11 @@ def create_sandbox(config: SandboxConfig) -> Flask:
     flask.config["MAX_CONTENT_LENGTH"] = 2_000_000
     flask.extensions["sandbox"] = sandbox
     flask.before_request(_guard_pages)
-    flask.after_request(_name_server)
+    flask.after_request(partial(_add_headers, store.clock))
     flask.register_blueprint(Api(config, store, recorder).blueprint())
     flask.register_blueprint(Control(config, store, deliverer, actions).blueprint())
     flask.register_blueprint(HostedPage(config, store, deliverer).blueprint())
+    flask.register_blueprint(InvoicePages(config, store).blueprint())
     flask.register_blueprint(Dashboard(config, store, actions).blueprint())
 
     actions.prepare()
@@ -64,6 +70,8 @@ def _guard_pages() -> None:
         refuse_other_sites()
 
 
-def _name_server(response: Response) -> Response:
+def _add_headers(clock: Clock, response: Response) -> Response:
+    """`Date` follows the sandbox's clock: by it a shop measures how far its own is off."""
+    response.headers["Date"] = format_datetime(datetime.fromtimestamp(clock.now(), UTC), usegmt=True)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response

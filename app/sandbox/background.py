@@ -4,17 +4,18 @@ import logging
 import threading
 
 from app.sandbox.checkout import settle_payment
-from app.sandbox.clock import precise_now
 from app.sandbox.config import SandboxConfig
 from app.sandbox.delivery import Deliverer
 from app.sandbox.documents import Document
+from app.sandbox.resources.disputes import let_lapse
 from app.sandbox.resources.refunds import settle_refund
 from app.sandbox.resources.sessions import close_expired
 from app.sandbox.store import Store, Transaction
-from app.sandbox.timers import Timer, take_due_timer
+from app.sandbox.timers import Timer, find_next_due, take_due_timer
 
 logger = logging.getLogger(__name__)
 _IDLE_SECONDS = 0.25
+_JUST_AFTER_SECONDS = 0.001  # a float that was added and taken off again may fall short of the due time
 
 
 def run_due_timers(store: Store, at: float) -> int:
@@ -32,6 +33,22 @@ def run_due_timers(store: Store, at: float) -> int:
         done += 1
 
 
+def let_time_pass(store: Store, seconds: float) -> int:
+    """Moves the clock forward, stopping wherever something falls due, so that it happens at its own time.
+
+    Webhooks whose next try lies in between are only due afterwards; sending them is the deliverer's part. Gives how
+    much happened.
+    """
+    until, done = store.clock.precise_now() + seconds, 0
+    while True:
+        with store.read() as transaction:
+            due_at = find_next_due(transaction, until)
+        store.move_clock_to(until if due_at is None else due_at + _JUST_AFTER_SECONDS)
+        done += run_due_timers(store, store.clock.precise_now())
+        if due_at is None:
+            return done
+
+
 def _act(transaction: Transaction, timer: Timer) -> None:
     if timer.action == "expire_session":
         session = transaction.find("checkout.session", timer.object_id)
@@ -39,6 +56,8 @@ def _act(transaction: Transaction, timer: Timer) -> None:
             close_expired(transaction, session)
     elif timer.action == "settle_payment":
         settle_payment(transaction, timer.object_id, timer.settings["outcome"])
+    elif timer.action == "end_dispute":
+        let_lapse(transaction, timer.object_id)
     elif timer.action == "settle_refund":
         settle_refund(transaction, timer.object_id, timer.settings["outcome"])
 
@@ -87,5 +106,5 @@ class Background:
 
     def _step(self, name: str) -> bool:
         if name == "timers":
-            return run_due_timers(self._store, precise_now()) > 0
+            return run_due_timers(self._store, self._store.clock.precise_now()) > 0
         return self._deliverer.send_next() is not None

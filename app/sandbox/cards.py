@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-from app.sandbox.clock import now
 from app.sandbox.errors import CardDeclined
 
 
@@ -29,6 +28,7 @@ class TestCard:
     asks_3ds: bool = False
     dispute_reason: str | None = None
     is_inquiry: bool = False
+    is_suspected: bool = False
     refund_fate: str = "succeeded"
     is_common: bool = False
 
@@ -96,6 +96,7 @@ CARDS = (
     TestCard("4000000000000259", "Pays, then is disputed as fraud", dispute_reason="fraudulent"),
     TestCard("4000000000002685", "Pays, then is disputed as not received", dispute_reason="product_not_received"),
     TestCard("4000000000001976", "Pays, then its bank inquires", dispute_reason="fraudulent", is_inquiry=True),
+    TestCard("4000000000005423", "Pays, then its bank warns of fraud", is_suspected=True),
     TestCard("4000000000007726", "Pays; its refund stays pending, then succeeds", refund_fate="pending_succeeded"),
     TestCard("4000000000005126", "Pays; its refund succeeds, then fails", refund_fate="succeeded_failed"),
 )
@@ -123,8 +124,8 @@ def authentication_failure() -> Decline:
     return _NOT_AUTHENTICATED
 
 
-def read_expiry(typed: str) -> tuple[int, int]:
-    """(month, year) of `MM / YY` or `MM/YYYY`. Raises CardDeclined if it is none or lies in the past."""
+def read_expiry(typed: str, at: int) -> tuple[int, int]:
+    """(month, year) of `MM / YY` or `MM/YYYY`. Raises CardDeclined if it is none or lies before the time `at`."""
     month, _, year = typed.replace(" ", "").replace("-", "/").partition("/")
     if not year and len(month) == len("1234"):
         month, year = month[:2], month[2:]
@@ -133,7 +134,7 @@ def read_expiry(typed: str) -> tuple[int, int]:
     if not (year.isascii() and year.isdigit() and len(year) in (2, 4)):
         raise declined(Decline("invalid_expiry_year", None, "Your card's expiration year is invalid."))
     full = int(year) + (2000 if len(year) == len("34") else 0)
-    if (full, int(month)) < _this_month() or full > _this_month()[0] + 50:
+    if (full, int(month)) < _month_of(at) or full > _month_of(at)[0] + 50:
         raise declined(Decline("invalid_expiry_year", None, "Your card's expiration date is in the past."))
     return int(month), full
 
@@ -144,9 +145,9 @@ def check_cvc(typed: str) -> None:
         raise declined(Decline("invalid_cvc", None, "Your card's security code is invalid."))
 
 
-def _this_month() -> tuple[int, int]:
-    at = time.gmtime(now())
-    return at.tm_year, at.tm_mon
+def _month_of(at: int) -> tuple[int, int]:
+    utc = time.gmtime(at)
+    return utc.tm_year, utc.tm_mon
 
 
 def _passes_luhn(number: str) -> bool:

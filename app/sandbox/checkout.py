@@ -4,7 +4,7 @@ Everything that decides happens in one write transaction that begins by checking
 paying one session therefore make one charge, and a page that was left open on an expired session charges nothing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.sandbox.cards import (
     Decline,
@@ -15,14 +15,15 @@ from app.sandbox.cards import (
     find_card,
     read_expiry,
 )
-from app.sandbox.clock import precise_now
 from app.sandbox.config import SandboxConfig
 from app.sandbox.documents import Document
 from app.sandbox.errors import CardDeclined, Refused
 from app.sandbox.events import emit
+from app.sandbox.purchase import Attempt, Purchase, begin_purchase, give_customer
 from app.sandbox.resources.coupons import redeem
-from app.sandbox.resources.customers import create_customer
 from app.sandbox.resources.disputes import open_dispute
+from app.sandbox.resources.fraud_warnings import warn_of_fraud
+from app.sandbox.resources.invoices import make_invoice
 from app.sandbox.resources.payment_methods import (
     card_details,
     card_method,
@@ -38,7 +39,8 @@ from app.sandbox.resources.payments import (
     make_charge,
     open_intent,
 )
-from app.sandbox.resources.sessions import bank_debit_type, contact
+from app.sandbox.resources.promotion_codes import redeem_promotion_code
+from app.sandbox.resources.sessions import bank_debit_type
 from app.sandbox.store import Store, Transaction
 from app.sandbox.timers import cancel_timers, set_timer
 
@@ -51,23 +53,6 @@ _BANK_REFUSAL = Decline(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """What a buyer typed on the hosted page."""
-
-    email: str = ""
-    method: str = "card"
-    number: str = ""
-    expiry: str = ""
-    cvc: str = ""
-    name: str = ""
-    phone: str = ""
-    tax_id: str = ""
-    address: Document = field(default_factory=dict)
-    accepts_terms: bool = False
-    wants_promotions: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How an attempt ended: `complete`, `requires_action` or `declined`."""
 
@@ -76,16 +61,6 @@ class Outcome:
     redirect_url: str | None = None
     completed_event: str | None = None
     decline: CardDeclined | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Purchase:
-    """An attempt on an open session, inside its transaction."""
-
-    transaction: Transaction
-    session: Document
-    attempt: Attempt
-    details: Document
 
 
 class SessionClosed(Exception):
@@ -112,14 +87,14 @@ def pay(store: Store, config: SandboxConfig, session_id: str, attempt: Attempt) 
     with store.write() as transaction:
         session = transaction.get("checkout.session", session_id)
         require_open(session)
-        purchase = _purchase(transaction, session, attempt)
+        purchase = begin_purchase(transaction, session, attempt)
         if session["amount_total"] == 0:
-            _give_customer(purchase, {})
+            give_customer(purchase, {})
             return _complete(purchase, "no_payment_required")
         if attempt.method != "card":
             return _pay_by_debit(purchase, config.async_seconds)
         card = find_card(attempt.number)
-        month, year = read_expiry(attempt.expiry)
+        month, year = read_expiry(attempt.expiry, transaction.now())
         check_cvc(attempt.cvc)
         intent = open_intent(transaction, session)
         method = make_method(transaction, purchase.details, card_method(card, month, year))
@@ -129,6 +104,14 @@ def pay(store: Store, config: SandboxConfig, session_id: str, attempt: Attempt) 
         ask_for_authentication(transaction, intent, method, url)
         _remember(transaction, session_id, attempt, method)
         return Outcome(status="requires_action", session=session, redirect_url=url)
+
+
+def show_total(store: Store, session_id: str, attempt: Attempt) -> Document:
+    """The session with its sums for the address typed so far. Raises LookupError and SessionClosed."""
+    with store.write() as transaction:
+        session = transaction.get("checkout.session", session_id)
+        require_open(session)
+        return begin_purchase(transaction, session, attempt).session
 
 
 def authenticate(store: Store, session_id: str, *, passed: bool) -> Outcome:
@@ -147,7 +130,7 @@ def authenticate(store: Store, session_id: str, *, passed: bool) -> Outcome:
         if not passed:
             book_failure(transaction, intent, None, authentication_failure())
             return Outcome(status="declined", session=session, decline=declined(authentication_failure()))
-        purchase = _purchase(transaction, session, attempt)
+        purchase = begin_purchase(transaction, session, attempt)
         return _charge_card(purchase, intent, method, find_card(attempt.number), authenticated=True)
 
 
@@ -161,31 +144,15 @@ def settle_payment(transaction: Transaction, intent_id: str, outcome: str) -> Do
     session = transaction.get("checkout.session", transaction.private(intent_id)["session"])
     if outcome == "succeeded":
         book_success(transaction, intent, charge)
-        transaction.save(session | {"payment_status": "paid"})
         session["payment_status"] = "paid"
+        if session["invoice_creation"]["enabled"]:
+            make_invoice(transaction, session, intent)
+        transaction.save(session)
         emit(transaction, "checkout.session.async_payment_succeeded", session)
     else:
         book_failure(transaction, intent, charge, _BANK_REFUSAL)
         emit(transaction, "checkout.session.async_payment_failed", session)
     return session
-
-
-def _purchase(transaction: Transaction, session: Document, attempt: Attempt) -> Purchase:
-    known = session["customer_details"] or {}
-    kind = "eu_vat" if attempt.tax_id[:2].isalpha() else "us_ein"
-    details = contact(
-        known.get("email") or attempt.email,
-        name=attempt.name or known.get("name"),
-        address=_address(attempt.address),
-        tax_ids=[{"type": kind, "value": attempt.tax_id}] if attempt.tax_id else [],
-        phone=attempt.phone or None,
-    )
-    return Purchase(transaction=transaction, session=session, attempt=attempt, details=details)
-
-
-def _address(given: Document) -> Document:
-    names = ("city", "country", "line1", "line2", "postal_code", "state")
-    return {name: given.get(name) or ("US" if name == "country" else None) for name in names}
 
 
 def _remember(transaction: Transaction, session_id: str, attempt: Attempt, method: Document) -> None:
@@ -203,13 +170,15 @@ def _charge_card(
         charge = make_charge(transaction, intent, method, usage, "failed")
         book_failure(transaction, intent, charge, card.decline)
         return Outcome(status="declined", session=session, decline=declined(card.decline, charge=charge["id"]))
-    _give_customer(purchase, intent)
+    give_customer(purchase, intent)
     charge = make_charge(transaction, intent, method, usage, "succeeded")
     transaction.save_private(charge["id"], {"refund_fate": card.refund_fate})
     book_success(transaction, intent, charge)
     outcome = _complete(purchase, "paid")
     if card.dispute_reason:
         open_dispute(transaction, charge, reason=card.dispute_reason, is_inquiry=card.is_inquiry)
+    if card.is_suspected:
+        warn_of_fraud(transaction, charge)
     return outcome
 
 
@@ -217,22 +186,13 @@ def _pay_by_debit(purchase: Purchase, async_seconds: float) -> Outcome:
     transaction, session = purchase.transaction, purchase.session
     intent = open_intent(transaction, session)
     method = make_method(transaction, purchase.details, debit_method(bank_debit_type(session["currency"])))
-    _give_customer(purchase, intent)
+    give_customer(purchase, intent)
     charge = make_charge(transaction, intent, method, debit_details(method), "pending")
     book_pending(transaction, intent, charge)
     outcome = "failed" if purchase.attempt.method == "bank_debit_fails" else "succeeded"
-    due_at = precise_now() + async_seconds
+    due_at = transaction.precise_now() + async_seconds
     set_timer(transaction, "settle_payment", intent["id"], due_at=due_at, settings={"outcome": outcome})
     return _complete(purchase, "unpaid")
-
-
-def _give_customer(purchase: Purchase, intent: Document) -> None:
-    """`customer_creation: always` makes a customer of a guest."""
-    session, details = purchase.session, purchase.details
-    if session["customer"] is None and session["customer_creation"] == "always":
-        given = {name: details[name] for name in ("email", "name", "phone", "address") if details[name]}
-        session["customer"] = create_customer(purchase.transaction, given)["id"]
-    intent["customer"] = session["customer"]
 
 
 def _complete(purchase: Purchase, payment_status: str) -> Outcome:
@@ -250,11 +210,14 @@ def _complete(purchase: Purchase, payment_status: str) -> Outcome:
             "promotions": choice if wanted["promotions"] == "auto" else None,
             "terms_of_service": "accepted" if wanted["terms_of_service"] == "required" else None,
         }
-    if session["automatic_tax"]["enabled"]:
-        session["automatic_tax"] = session["automatic_tax"] | {"status": "complete"}
+    if payment_status == "paid" and session["invoice_creation"]["enabled"]:
+        make_invoice(transaction, session, transaction.get("payment_intent", session["payment_intent"]))
     transaction.save(session)
     cancel_timers(transaction, session["id"])
-    for discount in session["discounts"]:
-        redeem(transaction, discount["coupon"])
+    private = transaction.private(session["id"])
+    if private.get("coupon"):
+        redeem(transaction, private["coupon"])
+    if private.get("promotion_code"):
+        redeem_promotion_code(transaction, private["promotion_code"])
     event = emit(transaction, "checkout.session.completed", session)
     return Outcome(status="complete", session=session, redirect_url=success_url(session), completed_event=event["id"])

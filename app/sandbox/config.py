@@ -12,7 +12,8 @@ class SandboxConfig:
 
     host: str = "127.0.0.1"
     port: int = 5001
-    database: Path = field(default_factory=lambda: Path("instance/sandbox.sqlite"))
+    database: Path = field(default_factory=lambda: Path("instance/sandbox.sqlite"))  # ":memory:" keeps nothing
+    is_durable: bool = True  # False: commits do not wait for the disk
     public_url: str = ""  # empty: http://HOST:PORT
     webhook_url: str = "http://127.0.0.1:5000/webhooks/stripe"  # empty: no endpoint is made at start
     webhook_secret: str = ""  # empty: made once and kept
@@ -44,6 +45,7 @@ def read_config(environment: Mapping[str, str] | None = None) -> SandboxConfig:
         host=text("SANDBOX_HOST", SandboxConfig.host),
         port=int(text("SANDBOX_PORT", str(SandboxConfig.port))),
         database=Path(text("SANDBOX_DATABASE", "instance/sandbox.sqlite")),
+        is_durable=text("SANDBOX_DURABLE", "1") != "0",
         public_url=text("SANDBOX_PUBLIC_URL", ""),
         webhook_url=text("SANDBOX_WEBHOOK_URL", SandboxConfig.webhook_url),
         # During a rotation the shop's setting names two secrets; Stripe signs with the first, the new one.

@@ -1,20 +1,23 @@
 """The levers by JSON, for tests and scripts: `/_sandbox/…`. What does not fit is answered 400, {"error": sentence}."""
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.sandbox.actions import Actions
-from app.sandbox.checkout import METHODS, Attempt, Outcome, SessionClosed, authenticate, pay
+from app.sandbox.checkout import METHODS, Outcome, SessionClosed, authenticate, pay
 from app.sandbox.config import SandboxConfig
 from app.sandbox.delivery import Deliverer
 from app.sandbox.documents import Document
 from app.sandbox.errors import CardDeclined, StripeError
 from app.sandbox.levers import LeverError, list_levers
 from app.sandbox.parameters import is_email
+from app.sandbox.purchase import Attempt
 from app.sandbox.store import Store
 
+_PLACE = ("country", "postal_code", "state")
 Answer = tuple[Response, int]
 
 
@@ -36,6 +39,9 @@ class Control:
         add("/levers/<int:lever_id>", "remove_lever", self._remove_levers, methods=["DELETE"])
         add("/deliver", "deliver", self._deliver, methods=["POST"])
         add("/tick", "tick", self._tick, methods=["POST"])
+        add("/clock", "read_clock", self._read_clock, methods=["GET"])
+        add("/clock", "advance_clock", self._advance_clock, methods=["POST"])
+        add("/clock", "restore_clock", self._restore_clock, methods=["DELETE"])
         add("/pay/<session_id>", "pay", self._pay, methods=["POST"])
         add("/settle/<identifier>", "settle", self._settle, methods=["POST"])
         add("/refund/<identifier>", "refund", self._refund, methods=["POST"])
@@ -67,6 +73,18 @@ class Control:
 
     def _tick(self) -> Response:
         return jsonify(done=self._actions.tick(_number(_body(), "seconds", 0.0)))
+
+    def _read_clock(self) -> Response:
+        return jsonify(self._actions.read_clock())
+
+    def _advance_clock(self) -> Response:
+        body = _body()
+        if "advance_seconds" not in body:
+            raise LeverError('send {"advance_seconds": number}')
+        return jsonify(self._actions.advance_clock(_number(body, "advance_seconds", 0.0)))
+
+    def _restore_clock(self) -> Response:
+        return jsonify(self._actions.restore_clock())
 
     def _pay(self, session_id: str) -> Answer:
         body = _body()
@@ -154,7 +172,7 @@ def _number(body: Document, name: str, default: float) -> float:
 def _attempt(body: Document) -> Attempt:
     """{"card", "email", "method", "name", …}; what is left out is a buyer who does everything right."""
     known = {"card", "email", "method", "name", "expiry", "cvc", "phone", "tax_id", "address", "terms", "promotions"}
-    unknown = set(body) - known - {"three_d_secure"}
+    unknown = set(body) - known - {"three_d_secure", *_PLACE}
     if unknown:
         raise LeverError(f"unknown: {', '.join(sorted(unknown))}")
     email, method = str(body.get("email") or "buyer@example.org"), str(body.get("method") or "card")
@@ -171,10 +189,20 @@ def _attempt(body: Document) -> Attempt:
         name=str(body.get("name") or "Test Buyer"),
         phone=str(body.get("phone") or ""),
         tax_id=str(body.get("tax_id") or ""),
-        address=body.get("address") or {},
+        address=_typed_address(body),
         accepts_terms=bool(body.get("terms", True)),
         wants_promotions=bool(body.get("promotions", False)),
     )
+
+
+def _typed_address(body: Document) -> Document:
+    """{"address": {…}}, or its fields country, postal_code and state beside the others. Raises LeverError."""
+    address = {**(body.get("address") or {}), **{name: body[name] for name in _PLACE if name in body}}
+    if not all(isinstance(value, str) for value in address.values()):
+        raise LeverError("an address is made of texts")
+    if "country" in address and not re.fullmatch("[A-Z]{2}", address["country"]):
+        raise LeverError("country must be a code of two capital letters, such as DE")
+    return address
 
 
 def _stripe_error(error: StripeError) -> Answer:

@@ -9,15 +9,25 @@ from flask import Blueprint, Response, abort, make_response, redirect, render_te
 from app.sandbox.actions import Actions
 from app.sandbox.config import SandboxConfig
 from app.sandbox.dashboard_forms import Deeds
-from app.sandbox.dashboard_rows import event_row, payment_row, session_row
+from app.sandbox.dashboard_rows import (
+    balance_sums,
+    clock_words,
+    event_row,
+    invoice_row,
+    movement_row,
+    payment_row,
+    session_row,
+)
 from app.sandbox.documents import Document
 from app.sandbox.errors import StripeError
 from app.sandbox.guard import add_page_headers
 from app.sandbox.levers import KINDS, LeverError, list_levers
 from app.sandbox.listing import list_page
+from app.sandbox.resources.balance import retrieve_balance
 from app.sandbox.resources.disputes import REASONS
 from app.sandbox.store import Store, Transaction
 
+PAGES = ("payments", "sessions", "balance", "invoices", "events", "levers")
 _ROWS, _MOST_NOTICES = 50, 100
 
 
@@ -58,6 +68,8 @@ class Dashboard:
         add("/", "home", self._payments)
         add("/_sandbox", "payments", self._payments)
         add("/_sandbox/sessions", "sessions", self._sessions)
+        add("/_sandbox/balance", "balance", self._balance)
+        add("/_sandbox/invoices", "invoices", self._invoices)
         add("/_sandbox/events", "events", self._events)
         add("/_sandbox/events/<event_id>", "event", self._event)
         add("/_sandbox/levers-page", "levers", self._levers)
@@ -75,6 +87,19 @@ class Dashboard:
             page = self._page(transaction, "checkout.session")
             rows = [session_row(transaction, session) for session in page["data"]]
         return self._render("sessions.html", rows=rows, page=page)
+
+    def _balance(self) -> Response:
+        with self._store.read() as transaction:
+            page = self._page(transaction, "balance_transaction")
+            rows = [movement_row(transaction, movement) for movement in page["data"]]
+            sums = balance_sums(retrieve_balance(transaction, {}))
+        return self._render("balance.html", rows=rows, page=page, sums=sums)
+
+    def _invoices(self) -> Response:
+        with self._store.read() as transaction:
+            page = self._page(transaction, "invoice")
+            rows = [invoice_row(transaction, invoice) for invoice in page["data"]]
+        return self._render("invoices.html", rows=rows, page=page)
 
     def _events(self) -> Response:
         with self._store.read() as transaction:
@@ -112,6 +137,7 @@ class Dashboard:
             notice=self._notices.take(request.args.get("notice")),
             active_levers=active,
             webhook_url=self._config.webhook_url,
+            clock=clock_words(self._actions.read_clock()),
             **values,
         )
         return add_page_headers(make_response(page))
@@ -127,7 +153,7 @@ class Dashboard:
             tone, sentence = "bad", str(error)
         number = self._notices.leave(tone, sentence)
         page = request.form.get("page", "payments")
-        known = page if page in ("payments", "sessions", "events", "levers") else "payments"
+        known = page if page in PAGES else "payments"
         return add_page_headers(_response(redirect(url_for(f"dashboard.{known}", notice=number), 303)))
 
 

@@ -13,6 +13,7 @@ from app.sandbox.resources.sessions import expire_session
 from app.sandbox.store import Store
 
 _LONGEST_AMOUNT = 12
+_UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400}
 
 
 class Deeds:
@@ -34,6 +35,8 @@ class Deeds:
             "pull": self._pull,
             "remove": self._remove,
             "forget-keys": self._forget_keys,
+            "forget-events": self._forget_events,
+            "advance-clock": self._advance_clock,
             "reset": self._reset,
         }
 
@@ -89,6 +92,18 @@ class Deeds:
     def _forget_keys(self) -> str:
         forgotten = self._actions.pull_lever({"kind": "forget_idempotency_keys"})["forgotten"]
         return f"Forgot {forgotten} idempotency keys."
+
+    def _forget_events(self) -> str:
+        forgotten = self._actions.pull_lever({"kind": "forget_events"})["forgotten"]
+        return f"The API has forgotten {forgotten} {'event' if forgotten == 1 else 'events'}."
+
+    def _advance_clock(self) -> str:
+        amount = _typed_number("the time", request.form.get("amount", "").strip(), 1)
+        unit = request.form.get("unit", "")
+        if unit not in _UNITS or amount < 0:
+            raise LeverError("Enter how many minutes, hours or days the clock moves forward.")
+        done = self._actions.advance_clock(amount * _UNITS[unit])["done"]
+        return f"The clock moved forward, for good; {done} {'thing' if done == 1 else 'things'} fell due."
 
     def _reset(self) -> str:
         self._actions.reset()

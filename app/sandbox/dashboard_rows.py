@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from app.sandbox.documents import Document
 from app.sandbox.money import exponent, format_amount
+from app.sandbox.resources.balance import as_of_now
 from app.sandbox.store import Transaction
 
 _PAYMENT_BADGES = {
@@ -24,7 +25,7 @@ _DELIVERY_BADGES = {
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%b %d, %H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%b %d, %Y, %H:%M:%S")
 
 
 def payment_row(transaction: Transaction, intent: Document) -> Document:
@@ -46,6 +47,7 @@ def payment_row(transaction: Transaction, intent: Document) -> Document:
         else None,
         "left": decimal_amount(left, currency) if left else None,
         "currency": currency,
+        "tax": _tax(session),
         "badge": badge,
         "who": (charge or {}).get("billing_details", {}).get("email"),
         "how": _method(charge),
@@ -59,6 +61,13 @@ def payment_row(transaction: Transaction, intent: Document) -> Document:
     }
 
 
+def _tax(session: Document | None) -> str | None:
+    """What of the payment is tax, if any was computed."""
+    if session is None or not session["total_details"]["amount_tax"]:
+        return None
+    return format_amount(session["total_details"]["amount_tax"], session["currency"])
+
+
 def _is_open(dispute: Document) -> bool:
     return dispute["status"] not in ("won", "lost", "warning_closed", "prevented")
 
@@ -66,7 +75,7 @@ def _is_open(dispute: Document) -> bool:
 def _dispute_row(dispute: Document) -> Document:
     is_inquiry = dispute["status"].startswith("warning_")
     status = dispute["status"].removeprefix("warning_").replace("_", " ")
-    outcomes = [("warning_closed", "Close inquiry"), ("escalated", "Escalate")]
+    outcomes = [("warning_closed", "Close inquiry"), ("escalated", "Escalate"), ("prevented", "Prevent")]
     return {
         "id": dispute["id"],
         "words": f"{'Inquiry' if is_inquiry else 'Dispute'}: {status}",
@@ -89,6 +98,55 @@ def _method(charge: Document | None) -> str:
 def decimal_amount(amount: int, currency: str) -> str:
     places = exponent(currency)
     return f"{amount / 10**places:.{places}f}"
+
+
+def movement_row(transaction: Transaction, movement: Document) -> Document:
+    currency = movement["currency"]
+    is_available = as_of_now(transaction, movement)["status"] == "available"
+    return {
+        "id": movement["id"],
+        "kind": movement["reporting_category"].replace("_", " "),
+        "source": movement["source"],
+        "amount": format_amount(movement["amount"], currency),
+        "fee": format_amount(movement["fee"], currency),
+        "net": format_amount(movement["net"], currency),
+        "at": _time(movement["created"]),
+        "badge": ("ok", "Available") if is_available else ("neutral", "Pending"),
+    }
+
+
+def balance_sums(balance: Document) -> list[Document]:
+    """For each currency what is there and what is on its way."""
+    return [
+        {
+            "currency": ready["currency"].upper(),
+            "available": format_amount(ready["amount"], ready["currency"]),
+            "pending": format_amount(coming["amount"], coming["currency"]),
+        }
+        for ready, coming in zip(balance["available"], balance["pending"], strict=True)
+    ]
+
+
+def invoice_row(transaction: Transaction, invoice: Document) -> Document:
+    currency = invoice["currency"]
+    tax = invoice["total"] - invoice["total_excluding_tax"]
+    return {
+        "id": invoice["id"],
+        "number": invoice["number"],
+        "who": invoice["customer_email"],
+        "total": format_amount(invoice["total"], currency),
+        "tax": format_amount(tax, currency) if tax else None,
+        "at": _time(invoice["created"]),
+        "token": transaction.private(invoice["id"])["token"],
+    }
+
+
+def clock_words(clock: Document) -> Document:
+    """The sandbox's time, and how far it was moved, for the foot of every page."""
+    days, rest = divmod(int(clock["ahead_seconds"]), 86_400)
+    hours, seconds = divmod(rest, 3_600)
+    parts = ((days, "d"), (hours, "h"), (seconds // 60, "min"))
+    return {"now": _time(clock["now"]), "ahead": " ".join(f"{number} {unit}" for number, unit in parts if number)}
 
 
 def session_row(transaction: Transaction, session: Document) -> Document:

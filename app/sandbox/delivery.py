@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from app.sandbox.clock import now, precise_now
+from app.sandbox.clock import machine_now
 from app.sandbox.config import SandboxConfig
 from app.sandbox.documents import API_VERSION, Document
 from app.sandbox.levers import list_levers
@@ -46,6 +46,7 @@ class Claimed:
 
     id: int
     event: Document
+    version: str
     url: str
     secret: str
     attempts: int
@@ -76,11 +77,11 @@ class Deliverer:
     def send_next(self) -> Outcome | None:
         """Sends one due delivery; None if there is none or webhooks are held."""
         with self._store.read() as transaction:
-            if not _due(transaction, at=precise_now()):
+            if not _due(transaction, at=transaction.precise_now()):
                 return None
         with self._store.write() as transaction:
             kinds = {lever.kind for lever in list_levers(transaction, "webhook_")}
-            due = [] if "webhook_hold" in kinds else _due(transaction, at=precise_now())
+            due = [] if "webhook_hold" in kinds else _due(transaction, at=transaction.precise_now())
             if not due:
                 return None
             chosen = random.choice(due) if "webhook_reorder" in kinds else due[0]  # noqa: S311 (no secret)
@@ -97,7 +98,7 @@ class Deliverer:
                 for row in transaction.rows(
                     "SELECT id FROM deliveries WHERE event_id = ? AND state = 'pending' AND next_at <= ? LIMIT 1",
                     event_id,
-                    precise_now(),
+                    transaction.precise_now(),
                 )
             ]
         outcomes = [self._send(each) for each in claimed]
@@ -107,8 +108,8 @@ class Deliverer:
 
     def _wait_until_sent(self, event_id: str) -> None:
         """A background thread was quicker: its answer counts as ours."""
-        deadline = precise_now() + self._config.webhook_timeout_seconds
-        while precise_now() < deadline:
+        deadline = time.monotonic() + self._config.webhook_timeout_seconds
+        while time.monotonic() < deadline:
             with self._store.read() as transaction:
                 if not transaction.row("SELECT 1 FROM deliveries WHERE event_id = ? AND state = 'sending'", event_id):
                     return
@@ -141,7 +142,7 @@ class Deliverer:
                     "UPDATE deliveries SET state = 'delivered', last_status = ?, last_error = NULL, delivered_at = ?"
                     " WHERE id = ?",
                     status,
-                    precise_now(),
+                    transaction.precise_now(),
                     claimed.id,
                 )
             else:
@@ -151,7 +152,7 @@ class Deliverer:
                     "failed" if last else "pending",
                     status,
                     error,
-                    precise_now() + self._pause(claimed.attempts),
+                    transaction.precise_now() + self._pause(claimed.attempts),
                     claimed.id,
                 )
         return outcome
@@ -161,7 +162,7 @@ class Deliverer:
         return float(min(self._config.retry_base_seconds * 2 ** (attempts - 1), longest))
 
     def _post(self, claimed: Claimed) -> tuple[int | None, str | None]:
-        payload = json.dumps(claimed.event, indent=2, ensure_ascii=False).encode()
+        payload = json.dumps(claimed.event | {"api_version": claimed.version}, indent=2, ensure_ascii=False).encode()
         address = urlsplit(claimed.url)
         secure = address.scheme == "https"
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -169,8 +170,8 @@ class Deliverer:
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Accept": "*/*; q=0.5, application/xml",
-            "Stripe-Signature": signature(payload, claimed.secret, now()),
-            "Stripe-Version": API_VERSION,
+            "Stripe-Signature": signature(payload, claimed.secret, machine_now()),
+            "Stripe-Version": claimed.version,
         }
         try:
             connection = connect(address.hostname or "", address.port, timeout=self._config.webhook_timeout_seconds)
@@ -204,4 +205,6 @@ def _claim(transaction: Transaction, delivery_id: int) -> Claimed:
         raise LookupError(f"delivery {delivery_id} is gone")
     endpoint = transaction.get("webhook_endpoint", row["endpoint_id"])
     secret = str(transaction.private(endpoint["id"])["secret"])
-    return Claimed(row["id"], transaction.get("event", row["event_id"]), endpoint["url"], secret, row["attempts"])
+    event = transaction.get("event", row["event_id"])
+    version = endpoint["api_version"] or API_VERSION
+    return Claimed(row["id"], event, version, endpoint["url"], secret, row["attempts"])

@@ -1,8 +1,7 @@
 """Events: what happened, as Stripe tells it. Emitted in the transaction of their cause, with their deliveries."""
 
-import copy
+import json
 
-from app.sandbox.clock import now, precise_now
 from app.sandbox.documents import API_VERSION, Document, new_id
 from app.sandbox.levers import list_levers, use
 from app.sandbox.store import Transaction
@@ -13,28 +12,38 @@ _WITH_PREVIOUS = ("charge.refunded", "charge.dispute.funds_withdrawn", "charge.d
 
 def emit(transaction: Transaction, event_type: str, document: Document, previous: Document | None = None) -> Document:
     """Records the event and queues it for every endpoint that listens. `previous`: what the changed fields were."""
-    endpoints = [
-        endpoint
-        for endpoint in transaction.where("webhook_endpoint", "status", "enabled")
-        if "*" in endpoint["enabled_events"] or event_type in endpoint["enabled_events"]
-    ]
+    endpoints = _listening(transaction, event_type)
     event = _record(transaction, event_type, document, previous, len(endpoints))
     if endpoints:
         _queue(transaction, event, endpoints, previous)
     return event
 
 
+def _listening(transaction: Transaction, event_type: str) -> list[Document]:
+    return [
+        endpoint
+        for endpoint in transaction.where("webhook_endpoint", "status", "enabled")
+        if "*" in endpoint["enabled_events"] or event_type in endpoint["enabled_events"]
+    ]
+
+
+def _as_it_is_now(document: Document) -> Document:
+    """A copy that later changes do not reach; by way of JSON, which is several times as fast as copy.deepcopy."""
+    copied: Document = json.loads(json.dumps(document))
+    return copied
+
+
 def _record(
     transaction: Transaction, event_type: str, document: Document, previous: Document | None, waiting: int
 ) -> Document:
-    data: Document = {"object": copy.deepcopy(document)}
+    data: Document = {"object": _as_it_is_now(document)}
     if previous is not None and (event_type.endswith(".updated") or event_type in _WITH_PREVIOUS):
-        data["previous_attributes"] = copy.deepcopy(previous)
+        data["previous_attributes"] = _as_it_is_now(previous)
     event = {
         "id": new_id("evt"),
         "object": "event",
         "api_version": API_VERSION,
-        "created": now(),
+        "created": transaction.now(),
         "data": data,
         "livemode": False,
         "pending_webhooks": waiting,
@@ -72,7 +81,7 @@ def queue_delivery(
     transaction: Transaction, event: Document, endpoint_id: str, *, state: str = "pending", delay: float = 0.0
 ) -> int:
     """One row of the outbox: this event is to reach that endpoint. Gives the row's number."""
-    at = precise_now()
+    at = transaction.precise_now()
     return transaction.insert_row(
         "INSERT INTO deliveries (event_id, endpoint_id, type, state, next_at, created) VALUES (?, ?, ?, ?, ?, ?)",
         event["id"],
@@ -85,9 +94,12 @@ def queue_delivery(
 
 
 def resend(transaction: Transaction, event_id: str) -> int:
-    """Queues an event once more for every enabled endpoint, whatever became of earlier deliveries. Gives how many."""
+    """Queues an event once more for every endpoint that listens to it now, whatever became of earlier deliveries.
+
+    Works for events of any age, also for those that the API has forgotten. Gives how many endpoints will be told.
+    """
     event = transaction.get("event", event_id)
-    endpoints = transaction.where("webhook_endpoint", "status", "enabled")
+    endpoints = _listening(transaction, event["type"])
     for endpoint in endpoints:
         queue_delivery(transaction, event, endpoint["id"])
     return len(endpoints)

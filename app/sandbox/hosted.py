@@ -7,15 +7,18 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from app.sandbox.cards import CARDS
-from app.sandbox.checkout import METHODS, Attempt, Outcome, SessionClosed, authenticate, pay, success_url
+from app.sandbox.checkout import METHODS, Outcome, SessionClosed, authenticate, pay, show_total, success_url
 from app.sandbox.config import SandboxConfig
+from app.sandbox.countries import NAMES, needs_postal_code
 from app.sandbox.delivery import Deliverer
 from app.sandbox.documents import Document
 from app.sandbox.errors import CardDeclined
 from app.sandbox.guard import add_page_headers, origin_of
 from app.sandbox.money import format_amount
 from app.sandbox.parameters import is_email
+from app.sandbox.purchase import Attempt
 from app.sandbox.store import Store
+from app.sandbox.taxes import clean_tax_id, is_tax_id
 
 _VERBS = {"donate": "Donate", "book": "Book for", "pay": "Pay", "auto": "Pay", "subscribe": "Subscribe for"}
 # Which field a problem with a card belongs to.
@@ -68,12 +71,36 @@ class HostedPage:
         session, private = found
         attempt = _read_form()
         fill = request.form.get("fill")
+        if session["status"] == "open" and fill == "total":
+            return self._show_total(session, private, attempt)
         if session["status"] == "open" and fill:
             return self._form(session, private, _filled(attempt, fill), {})
         problems = _check_form(session, attempt) if session["status"] == "open" else {}
         if problems:
             return self._form(session, private, attempt, problems, status=422)
+        if session["automatic_tax"]["enabled"]:
+            return self._pay_with_tax(session, private, attempt)
         return self._pay(session, private, attempt)
+
+    def _show_total(self, session: Document, private: Document, attempt: Attempt) -> Response:
+        problems = _check_place(session, attempt)
+        if problems:
+            return self._form(session, private, attempt, problems, status=422)
+        try:
+            return self._form(show_total(self._store, session["id"], attempt), private, attempt, {})
+        except SessionClosed as closed:
+            return self._closed(closed.session)
+
+    def _pay_with_tax(self, session: Document, private: Document, attempt: Attempt) -> Response:
+        """Nobody is charged a total that the page did not show: a new address first shows what it comes to."""
+        try:
+            priced = show_total(self._store, session["id"], attempt)
+        except SessionClosed as closed:
+            return self._closed(closed.session)
+        now_due = str(priced["amount_total"])
+        if request.form.get("quoted", now_due) != now_due:
+            return self._form(priced, private, attempt, {}, is_repriced=True)
+        return self._pay(priced, private, attempt)
 
     def _pay(self, session: Document, private: Document, attempt: Attempt) -> Response:
         try:
@@ -124,7 +151,14 @@ class HostedPage:
         return _page_response(redirect(target, 303), outcome.session)
 
     def _form(
-        self, session: Document, private: Document, attempt: Attempt, problems: dict[str, str], status: int = 200
+        self,
+        session: Document,
+        private: Document,
+        attempt: Attempt,
+        problems: dict[str, str],
+        *,
+        status: int = 200,
+        is_repriced: bool = False,
     ) -> Response:
         details = session["customer_details"] or {}
         return self._render(
@@ -134,7 +168,11 @@ class HostedPage:
             items=[_shown_item(item) for item in private["line_items"]],
             subtotal=_money(session, "amount_subtotal"),
             discount=format_amount(-session["total_details"]["amount_discount"], session["currency"]),
+            tax=_tax_words(session),
             total=_money(session, "amount_total"),
+            is_repriced=is_repriced,
+            countries=sorted(NAMES.items(), key=lambda each: each[1]),
+            asks_country=_asks_country(session),
             known_email=details.get("email"),
             # The number never goes back into a page after a failure; a clicked test card does.
             typed=attempt if not problems else replace(attempt, number="", cvc=""),
@@ -181,7 +219,7 @@ def _read_form() -> Attempt:
         name=text("name"),
         phone=text("phone"),
         tax_id=text("tax_id"),
-        address={name: text(name) for name in ("country", "postal_code", "line1", "city") if text(name)},
+        address={name: text(name) for name in ("country", "postal_code", "state", "line1", "city") if text(name)},
         accepts_terms=form.get("terms") == "yes",
         wants_promotions=form.get("promotions") == "yes",
     )
@@ -194,11 +232,43 @@ def _check_form(session: Document, attempt: Attempt) -> dict[str, str]:
         problems["email"] = "Enter an email address such as name@example.org"
     if session["amount_total"] > 0:
         problems |= _check_payment(session, attempt)
-    if session["billing_address_collection"] == "required" and not attempt.address.get("postal_code"):
-        problems["postal_code"] = "Enter the postal code"
+    problems |= _check_place(session, attempt)
     if (session["consent_collection"] or {}).get("terms_of_service") == "required" and not attempt.accepts_terms:
         problems["terms"] = "Tick the box to accept the terms"
     return problems
+
+
+def _asks_country(session: Document) -> bool:
+    return bool(session["automatic_tax"]["enabled"]) or session["billing_address_collection"] == "required"
+
+
+def _check_place(session: Document, attempt: Attempt) -> dict[str, str]:
+    """Where the buyer is, and the business's number there: what tax and an address need."""
+    problems = {}
+    country = attempt.address.get("country", "")
+    if _asks_country(session) and country not in NAMES:
+        problems["country"] = "Choose your country"
+    is_required = session["billing_address_collection"] == "required" or needs_postal_code(country)
+    if _asks_country(session) and is_required and not attempt.address.get("postal_code"):
+        problems["postal_code"] = "Enter the postal code"
+    if session["tax_id_collection"]["enabled"]:
+        is_missing = session["tax_id_collection"]["required"] == "if_supported" and not attempt.tax_id
+        is_wrong = attempt.tax_id and not is_tax_id(clean_tax_id(attempt.tax_id), country)
+        if is_missing or is_wrong:
+            problems["tax_id"] = "Enter the tax ID of your business, such as DE123456789"
+    return problems
+
+
+def _tax_words(session: Document) -> str | None:
+    """The line about tax among the sums; None where none is computed."""
+    if not session["automatic_tax"]["enabled"]:
+        return None
+    if session["automatic_tax"]["status"] != "complete":
+        return "Depends on your country"
+    sums = session["total_details"]
+    tax = format_amount(sums["amount_tax"], session["currency"])
+    is_inside = session["amount_total"] == session["amount_subtotal"] - sums["amount_discount"]
+    return f"{tax} included" if is_inside and sums["amount_tax"] else tax
 
 
 def _check_payment(session: Document, attempt: Attempt) -> dict[str, str]:

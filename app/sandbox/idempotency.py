@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document
 from app.sandbox.errors import IdempotencyInUse, IdempotencyMismatch, InvalidRequest
 from app.sandbox.store import Transaction
@@ -70,7 +69,8 @@ def digest_of(params: Document) -> str:
 
 def find_stored(transaction: Transaction, key: str, address: str, digest: str) -> Stored | None:
     """The answer kept for the key, if it is younger than a day. Raises IdempotencyMismatch if used differently."""
-    row = transaction.row("SELECT * FROM idempotency_keys WHERE key = ? AND created > ?", key, now() - LIFE_SECONDS)
+    oldest = transaction.now() - LIFE_SECONDS
+    row = transaction.row("SELECT * FROM idempotency_keys WHERE key = ? AND created > ?", key, oldest)
     if row is None:
         return None
     if row["address"] != address:
@@ -88,6 +88,8 @@ def find_stored(transaction: Transaction, key: str, address: str, digest: str) -
 
 
 def keep(transaction: Transaction, key: str, address: str, digest: str, answer: Stored) -> None:
+    """Stores the first answer of a key, and prunes the keys that are a day old."""
+    transaction.run("DELETE FROM idempotency_keys WHERE created <= ?", transaction.now() - LIFE_SECONDS)
     transaction.run(
         "INSERT OR REPLACE INTO idempotency_keys (key, address, digest, status, body, request_id, created)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -97,7 +99,7 @@ def keep(transaction: Transaction, key: str, address: str, digest: str, answer: 
         answer.status,
         json.dumps(answer.body),
         answer.request_id,
-        now(),
+        transaction.now(),
     )
 
 

@@ -59,8 +59,11 @@ KINDS: dict[str, LeverKind] = {
         "Carry API calls out but answer nonsense", {**_TARGET, "body": Setting("html", ("html", "truncated"))}
     ),
     "api_forget_events": LeverKind("Let /v1/events be empty, as after 30 days", {}),
+    "api_tax_pending": LeverKind("Let the tax settings lack a head office", {}),
 }
 RELEASES = {"webhook_release": "webhook_hold"}
+STANDING = ("api_forget_events", "api_tax_pending")  # what the API says while they are pulled, not what befalls a call
+DEEDS = ("forget_idempotency_keys", "forget_events")  # done at once; nothing stays pulled
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def pull(transaction: Transaction, wanted: Document) -> Lever:
     """Adds a lever from {"kind": …, "count": n or null, settings…}. Raises LeverError."""
     kind = str(wanted.get("kind"))
     if kind not in KINDS:
-        raise LeverError(f"no lever {kind!r}; there are {', '.join([*KINDS, *RELEASES, 'forget_idempotency_keys'])}")
+        raise LeverError(f"no lever {kind!r}; there are {', '.join([*KINDS, *RELEASES, *DEEDS])}")
     known = KINDS[kind].settings
     unknown = set(wanted) - set(known) - {"kind", "count"}
     if unknown:
@@ -165,6 +168,6 @@ def take_for_call(store: Store, method: str, path: str) -> list[Lever]:
 def _fitting(transaction: Transaction, method: str, path: str) -> list[Lever]:
     first: dict[str, Lever] = {}
     for lever in list_levers(transaction, "api_"):
-        if lever.kind != "api_forget_events" and lever.matches_call(method, path):
+        if lever.kind not in STANDING and lever.matches_call(method, path):
             first.setdefault(lever.kind, lever)
     return list(first.values())

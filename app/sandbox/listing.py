@@ -9,7 +9,7 @@ from app.sandbox.errors import InvalidRequest, no_such_reference
 from app.sandbox.store import Transaction
 
 DEFAULT_LIMIT = 10
-_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
+COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def list_page(
     """Stripe's list object for a kind. Raises InvalidRequest where a cursor names no object."""
     conditions, values = ["object = ?"], [kind]
     for bound, value in params.get("created", {}).items():
-        conditions.append(f"created {_COMPARISONS[bound]} ?")
+        conditions.append(f"created {COMPARISONS[bound]} ?")
         values.append(value)
     for chosen in filters:
         if chosen.parameter not in params:

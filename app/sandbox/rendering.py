@@ -6,10 +6,11 @@ from typing import Any
 from app.sandbox.documents import Document
 from app.sandbox.errors import InvalidRequest
 from app.sandbox.listing import DEFAULT_LIMIT
+from app.sandbox.resources.balance import as_of_now
 from app.sandbox.store import Transaction
 
 DEEPEST = 4
-_HIDDEN = ("_discounts", "_about")
+_HIDDEN = ("_discounts", "_taxes", "_about")
 
 # Where an id stands, and what kind of object it names.
 _REFERENCES: dict[tuple[str, str], str] = {
@@ -31,9 +32,15 @@ _REFERENCES: dict[tuple[str, str], str] = {
     ("price", "product"): "product",
     ("product", "default_price"): "price",
     ("payment_method", "customer"): "customer",
+    ("checkout.session", "invoice"): "invoice",
+    ("invoice", "customer"): "customer",
+    ("invoice_payment", "invoice"): "invoice",
+    ("promotion_code", "customer"): "customer",
+    ("radar.early_fraud_warning", "charge"): "charge",
+    ("radar.early_fraud_warning", "payment_intent"): "payment_intent",
 }
 # Objects without an `object` field of their own that hold an id: told by the field's name.
-_NESTED_REFERENCES = {"coupon": "coupon"}
+_NESTED_REFERENCES = {"coupon": "coupon", "promotion_code": "promotion_code", "tax_rate": "tax_rate"}
 
 
 def render(transaction: Transaction, document: Document, expand: list[str]) -> Document:
@@ -45,12 +52,20 @@ def render(transaction: Transaction, document: Document, expand: list[str]) -> D
                 f"You cannot expand more than {DEEPEST} levels of a property. Property: {dotted}", param="expand"
             )
         document = _expand(transaction, document, steps, dotted)
-    shown: Document = _without_hidden(document)
+    shown: Document = _without_hidden(document) if _may_hold_items(document) else document
     return shown
 
 
+def _may_hold_items(document: Document) -> bool:
+    """Whether it is worth looking for what is not to be shown: most answers have none."""
+    kind = document.get("object")
+    if kind == "list":
+        return bool(document["data"]) and document["data"][0].get("object") in ("item", "checkout.session")
+    return kind == "checkout.session"
+
+
 def _without_hidden(value: Any) -> Any:
-    """Line items carry two fields of our own, for the hosted page and for `expand`."""
+    """Line items carry fields of our own, for the hosted page and for `expand`."""
     if isinstance(value, list):
         return [_without_hidden(item) for item in value]
     if not isinstance(value, dict):
@@ -77,6 +92,8 @@ def _expand(transaction: Transaction, document: Document, steps: list[str], dott
         value = _expand(transaction, value, rest, dotted)
     elif rest and isinstance(value, list):
         value = [_expand(transaction, item, rest, dotted) for item in value]
+    if value is None and step not in document:
+        return document  # a field that is left out where it has no value stays out
     return {**document, step: value}
 
 
@@ -90,7 +107,8 @@ def _value(transaction: Transaction, document: Document, kind: str, step: str, d
     if target is not None:
         if not isinstance(value, str):
             return value
-        return transaction.find(target, value) or {"id": value, "object": target, "deleted": True}
+        found = transaction.find(target, value) or {"id": value, "object": target, "deleted": True}
+        return as_of_now(transaction, found) if target == "balance_transaction" else found
     if isinstance(value, dict | list) and step != "metadata":
         return value
     if (kind, step) in _NEVER_FILLED:
@@ -123,8 +141,9 @@ def _total_details(transaction: Transaction, session: Document) -> Document | No
     details = session.get("total_details")
     if details is None:
         return None
-    discounts = transaction.private(session["id"]).get("discount_amounts", [])
-    return {**details, "breakdown": {"discounts": discounts, "taxes": []}}
+    private = transaction.private(session["id"])
+    discounts = private.get("discount_amounts", [])
+    return {**details, "breakdown": {"discounts": discounts, "taxes": private.get("tax_amounts", [])}}
 
 
 def _item_discounts(_transaction: Transaction, item: Document) -> list[Document]:
@@ -132,16 +151,31 @@ def _item_discounts(_transaction: Transaction, item: Document) -> list[Document]
     return discounts
 
 
+def _item_taxes(_transaction: Transaction, item: Document) -> list[Document]:
+    taxes: list[Document] = item.get("_taxes", [])
+    return taxes
+
+
+def _invoice_payments(transaction: Transaction, invoice: Document) -> Document:
+    return {
+        "object": "list",
+        "url": "/v1/invoice_payments",
+        "has_more": False,
+        "data": transaction.where("invoice_payment", "invoice", invoice["id"]),
+    }
+
+
 _INCLUDED: dict[tuple[str, str], Callable[[Transaction, Document], Any]] = {
     ("checkout.session", "line_items"): _line_items,
     ("charge", "refunds"): _refunds,
     ("item", "discounts"): _item_discounts,
+    ("item", "taxes"): _item_taxes,
+    ("invoice", "payments"): _invoice_payments,
 }
 # Expandable in Stripe's contract, always empty in here.
 _NEVER_FILLED = {
     ("checkout.session", "subscription"),
     ("checkout.session", "setup_intent"),
-    ("checkout.session", "invoice"),
     ("checkout.session", "payment_link"),
     ("charge", "application"),
     ("charge", "review"),

@@ -3,21 +3,25 @@
 Every change is one short `BEGIN IMMEDIATE` transaction, so an object, the events it causes, their deliveries and the
 answer kept for an idempotency key are all there or none of them. One lock in this process hands out the right to write
 in order of asking, which is quicker and fairer than SQLite's own waiting. WAL with synchronous=NORMAL: a killed process
-loses nothing (a power cut may lose the last moments, which no stand-in for Stripe has to survive).
+loses nothing (a power cut may lose the last moments, which no stand-in for Stripe has to survive). Where speed matters
+more, the file may go without waiting for the disk at all, or the whole store may live in memory and end with it.
 """
 
 import json
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.sandbox.clock import Clock
 from app.sandbox.documents import Document
 
+IN_MEMORY = ":memory:"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, object TEXT NOT NULL, created INTEGER NOT NULL,
@@ -30,6 +34,7 @@ CREATE INDEX IF NOT EXISTS objects_lookup ON objects (object, json_extract(json,
 CREATE TABLE IF NOT EXISTS idempotency_keys (
     key TEXT PRIMARY KEY, address TEXT NOT NULL, digest TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
     request_id TEXT NOT NULL, created INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS idempotency_keys_age ON idempotency_keys (created);
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL, endpoint_id TEXT NOT NULL, type TEXT NOT NULL,
     state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_at REAL NOT NULL, last_status INTEGER,
@@ -44,6 +49,7 @@ CREATE TABLE IF NOT EXISTS timers (
 CREATE INDEX IF NOT EXISTS timers_due ON timers (due_at);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_KEPT_SETTINGS = ("account_id", "clock_offset_seconds")
 _TABLES = ("objects", "idempotency_keys", "deliveries", "levers", "timers")
 
 
@@ -60,8 +66,16 @@ class Transaction:
     """One consistent view, and in a write the only one that changes anything."""
 
     connection: sqlite3.Connection
+    clock: Clock
     cause: Cause = field(default_factory=Cause)
     events: list[Document] = field(default_factory=list)  # emitted here, told to others once committed
+
+    def now(self) -> int:
+        """The sandbox's time in whole seconds."""
+        return self.clock.now()
+
+    def precise_now(self) -> float:
+        return self.clock.precise_now()
 
     def rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         return self.connection.execute(statement, values).fetchall()
@@ -126,6 +140,13 @@ class Transaction:
     def delete(self, identifier: str) -> None:
         self.run("DELETE FROM objects WHERE id = ?", identifier)
 
+    def setting(self, name: str) -> str | None:
+        row = self.row("SELECT value FROM settings WHERE name = ?", name)
+        return None if row is None else str(row["value"])
+
+    def save_setting(self, name: str, value: str) -> None:
+        self.run("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, value)
+
     @contextmanager
     def undone_on_error(self) -> Iterator[None]:
         """What fails inside leaves no trace; the transaction around it goes on."""
@@ -142,16 +163,26 @@ class Transaction:
 
 
 class Store:
-    """The file, a few open connections to it, and who wants to hear of committed events."""
+    """The file, a few open connections to it, its clock, and who wants to hear of committed events.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    The path `:memory:` keeps everything in this process, in one connection that is used by one thread at a time.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
+        self._is_in_memory = str(path) == IN_MEMORY
+        if not self._is_in_memory:
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._synchronous = "NORMAL" if is_durable else "OFF"
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue(maxsize=16)
         self._writing = threading.Lock()
+        self._only = threading.Lock()
+        self.clock = Clock()
         self.listeners: list[Callable[[list[Document]], None]] = []
         with self._connection() as connection:
             connection.executescript(_SCHEMA)
+        with self.read() as transaction:
+            self.clock.offset_seconds = float(transaction.setting("clock_offset_seconds") or 0.0)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -159,7 +190,7 @@ class Store:
         with self._connection() as connection:
             connection.execute("BEGIN")
             try:
-                yield Transaction(connection)
+                yield Transaction(connection, self.clock)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -167,7 +198,7 @@ class Store:
     def write(self, cause: Cause | None = None) -> Iterator[Transaction]:
         """Commits at the end, rolls back on any error; then tells the listeners what was emitted."""
         with self._connection() as connection:
-            transaction = Transaction(connection, cause or Cause())
+            transaction = Transaction(connection, self.clock, cause or Cause())
             with self._writing:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -180,11 +211,25 @@ class Store:
                 for listener in self.listeners if transaction.events else ():
                     listener(transaction.events)
 
+    def move_clock_to(self, at: float) -> None:
+        """Makes it that time (seconds since the epoch), for good. A time that has passed already changes nothing."""
+        with self.write() as transaction:
+            offset = max(self.clock.offset_seconds, at - time.time())
+            transaction.save_setting("clock_offset_seconds", repr(offset))
+            self.clock.offset_seconds = offset
+
+    def restore_clock(self) -> None:
+        """Back to the machine's time. What was made meanwhile keeps its times, so this belongs after a reset."""
+        with self.write() as transaction:
+            transaction.save_setting("clock_offset_seconds", "0.0")
+            self.clock.offset_seconds = 0.0
+
     def reset(self) -> None:
-        """Forgets everything but the settings."""
+        """Forgets everything but the account's id and how far the clock was moved."""
         with self.write() as transaction:
             for table in _TABLES:
                 transaction.run(f"DELETE FROM {table}")  # noqa: S608 (names from the tuple above)
+            transaction.run("DELETE FROM settings WHERE name NOT IN (?, ?)", *_KEPT_SETTINGS)
 
     def close(self) -> None:
         while not self._idle.empty():
@@ -192,6 +237,15 @@ class Store:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
+        if self._is_in_memory:
+            with self._only, self._pooled() as connection:
+                yield connection
+        else:
+            with self._pooled() as connection:
+                yield connection
+
+    @contextmanager
+    def _pooled(self) -> Iterator[sqlite3.Connection]:
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
@@ -208,7 +262,7 @@ class Store:
         connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
         return connection
 
 

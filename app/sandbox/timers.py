@@ -38,6 +38,12 @@ def take_due_timer(transaction: Transaction, at: float) -> Timer | None:
     return Timer(row["id"], row["action"], row["object_id"], json.loads(row["settings"]))
 
 
+def find_next_due(transaction: Transaction, until: float) -> float | None:
+    """When the earliest timer falls due, if it does by then."""
+    row = transaction.row("SELECT MIN(due_at) AS due_at FROM timers WHERE due_at <= ?", until)
+    return None if row is None else row["due_at"]
+
+
 def cancel_timers(transaction: Transaction, object_id: str) -> None:
     """For an object that reached its end before its time."""
     transaction.run("DELETE FROM timers WHERE object_id = ?", object_id)

@@ -43,6 +43,10 @@ def test_pages_are_accessible_and_fit(driver: Driver, chromium: Browser, width: 
     driver.pay(paid.id, card="4000000000001976")
     driver.stripe.v1.checkout.sessions.expire(expired.id)
     driver.control("/levers", {"kind": "webhook_hold"})
+    invoiced = driver.session(automatic_tax={"enabled": True}, invoice_creation={"enabled": True})
+    driver.pay(invoiced.id, country="DE")
+    taxed = driver.session(automatic_tax={"enabled": True}, tax_id_collection={"enabled": True})
+    invoice = str(driver.stripe.v1.invoices.list().data[0].hosted_invoice_url).removeprefix(driver.server.url)
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     refused: list[str] = []
@@ -50,8 +54,8 @@ def test_pages_are_accessible_and_fit(driver: Driver, chromium: Browser, width: 
 
     problems = {}
     for path in (
-        f"/c/pay/{open_page.id}", f"/c/pay/{paid.id}", f"/c/pay/{expired.id}", "/c/pay/none", "/", "/_sandbox/sessions",
-        "/_sandbox/events", "/_sandbox/levers-page",
+        f"/c/pay/{open_page.id}", f"/c/pay/{taxed.id}", f"/c/pay/{paid.id}", f"/c/pay/{expired.id}", "/c/pay/none", "/", "/_sandbox/sessions",
+        "/_sandbox/events", "/_sandbox/levers-page", "/_sandbox/balance", "/_sandbox/invoices", invoice,
     ):  # fmt: skip
         page.goto(driver.server.url + path)
         problems[path] = _objections(page)

@@ -20,10 +20,22 @@ def _do(browser: FlaskClient, action: str, **fields: str) -> str:
     return answer.text
 
 
-@pytest.mark.parametrize("path", ["/", "/_sandbox", "/_sandbox/sessions", "/_sandbox/events", "/_sandbox/levers-page"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/_sandbox",
+        "/_sandbox/sessions",
+        "/_sandbox/events",
+        "/_sandbox/levers-page",
+        "/_sandbox/balance",
+        "/_sandbox/invoices",
+    ],
+)
 def test_every_page_opens_empty_and_full(driver: Driver, browser: FlaskClient, path: str) -> None:
     empty = browser.get(path)
     driver.paid(card="4000000000000259")
+    driver.pay(driver.session(invoice_creation={"enabled": True}, automatic_tax={"enabled": True}).id, country="DE")
     driver.session()
     full = browser.get(path)
 
@@ -110,6 +122,56 @@ def test_forgetting_is_said(driver: Driver, browser: FlaskClient) -> None:
 
     assert "Forgot 1 idempotency keys." in _do(browser, "forget-keys", page="levers")
     assert "Everything is forgotten" in _do(browser, "reset", page="levers")
+
+
+def test_a_person_moves_the_clock(driver: Driver, browser: FlaskClient) -> None:
+    session = driver.session()
+
+    page = _do(browser, "advance-clock", amount="2", unit="days", page="levers")
+
+    assert "The clock moved forward, for good; 1 thing fell due." in page
+    assert "2 d ahead of this computer" in page
+    assert driver.stripe.v1.checkout.sessions.retrieve(session.id).status == "expired"
+
+
+@pytest.mark.parametrize(("amount", "unit"), [("soon", "days"), ("1", "moons"), ("-1", "days"), ("9999", "days")])
+def test_a_mistyped_time_moves_nothing(driver: Driver, browser: FlaskClient, amount: str, unit: str) -> None:
+    page = _do(browser, "advance-clock", amount=amount, unit=unit, page="levers")
+
+    assert 'class="notice bad"' in page
+    assert driver.control("/clock", method="GET")[1]["ahead_seconds"] == 0
+
+
+def test_a_person_empties_the_events(driver: Driver, browser: FlaskClient) -> None:
+    driver.stripe.v1.customers.create({"email": "a@example.org"})
+
+    assert "The API has forgotten 1 event." in _do(browser, "forget-events", page="levers")
+
+    assert driver.stripe.v1.events.list().data == []
+
+
+def test_tax_invoice_and_fee_are_shown(driver: Driver, browser: FlaskClient) -> None:
+    session = driver.session(driver.price(10_000), automatic_tax={"enabled": True}, invoice_creation={"enabled": True})
+    driver.pay(session.id, country="DE", email="maya@example.org")
+    invoice = driver.stripe.v1.invoices.list().data[0]
+
+    payments, balance, invoices = (browser.get(path).text for path in ("/", "/_sandbox/balance", "/_sandbox/invoices"))
+
+    assert "$19.00 tax" in payments
+    assert "$119.00" in balance
+    assert "$3.75" in balance
+    assert "$115.25" in balance
+    for words in (str(invoice.number), "maya@example.org", "$119.00", "$19.00 tax"):
+        assert words in invoices
+    assert str(invoice.hosted_invoice_url).removeprefix(driver.server.url) in invoices
+
+
+def test_a_person_prevents_a_dispute(driver: Driver, browser: FlaskClient) -> None:
+    intent = driver.paid()
+    _do(browser, "dispute", id=intent.id, reason="inquiry")
+    dispute = driver.stripe.v1.disputes.list().data[0]
+
+    assert "The dispute is closed: prevented." in _do(browser, "close-dispute", id=dispute.id, outcome="prevented")
 
 
 def test_unknown_things_are_404(browser: FlaskClient) -> None:

@@ -16,6 +16,7 @@ import pytest
 import stripe
 
 from app.sandbox import checkout
+from app.sandbox.config import read_config
 from app.sandbox.documents import Document
 from tests.sandbox.conftest import KEY, SECRET, Driver, Listener, MakeDriver
 
@@ -172,3 +173,64 @@ def test_a_reset_forgets_everything_but_the_endpoint(driver: Driver) -> None:
     for listed in (driver.stripe.v1.products, driver.stripe.v1.payment_intents, driver.stripe.v1.events):
         assert listed.list().data == []  # type: ignore[attr-defined]
     assert driver.server.webhook_secret() == SECRET
+
+
+def test_a_sandbox_in_memory_does_everything_and_leaves_nothing(make_driver: MakeDriver, tmp_path: Path) -> None:
+    driver = make_driver(database=Path(":memory:"), traffic=None)
+    sessions = [driver.session() for _ in range(3)]
+
+    statuses = [_pay_at_once(driver, session.id, 4) for session in sessions]
+    driver.control("/clock", {"advance_seconds": 86_400})
+
+    assert statuses == [[200, 409, 409, 409]] * 3
+    assert len(driver.stripe.v1.charges.list().data) == 3
+    assert driver.control("/clock", method="GET")[1]["ahead_seconds"] == 86_400
+    assert list(tmp_path.iterdir()) == []
+    assert not Path(":memory:").exists()
+
+
+def test_two_sandboxes_in_memory_share_nothing(make_driver: MakeDriver) -> None:
+    first, second = (make_driver(database=Path(":memory:")) for _ in range(2))
+
+    first.stripe.v1.customers.create({"email": "a@example.org"})
+    first.control("/clock", {"advance_seconds": 3600})
+
+    assert second.stripe.v1.customers.list().data == []
+    assert second.control("/clock", method="GET")[1]["ahead_seconds"] == 0
+
+
+@pytest.mark.parametrize(("is_durable", "synchronous"), [(True, 1), (False, 0)])
+def test_commits_wait_for_the_disk_only_where_they_should(
+    make_driver: MakeDriver, is_durable: bool, synchronous: int
+) -> None:
+    driver = make_driver(is_durable=is_durable)
+
+    with driver.server.sandbox.store.read() as transaction:
+        mode = transaction.row("PRAGMA synchronous")
+
+    assert mode is not None
+    assert mode[0] == synchronous
+    assert driver.paid().status == "succeeded"
+
+
+@pytest.mark.parametrize(("text", "is_durable"), [(None, True), ("1", True), ("0", False)])
+def test_durability_is_a_setting(text: str | None, is_durable: bool) -> None:
+    environment = {"SANDBOX_DATABASE": ":memory:"} | ({} if text is None else {"SANDBOX_DURABLE": text})
+
+    config = read_config(environment)
+
+    assert (config.is_durable, str(config.database)) == (is_durable, ":memory:")
+
+
+def test_a_file_of_an_earlier_version_goes_on(make_driver: MakeDriver) -> None:
+    first = make_driver()
+    session = first.session()
+    with first.server.sandbox.store.write() as transaction:
+        private = transaction.private(session.id)
+        newer = ("base_url", "promotion_code", "customer_update")
+        transaction.save_private(session.id, {name: value for name, value in private.items() if name not in newer})
+        transaction.run("DELETE FROM settings WHERE name <> 'account_id'")
+
+    second = make_driver()
+
+    assert second.pay(session.id)["status"] == "complete"

@@ -168,7 +168,7 @@ def test_terms_and_address_are_asked_for_and_kept(driver: Driver, browser: Flask
     more = {"terms": "yes", "promotions": "yes", "country": "DE", "postal_code": "10115", "tax_id": "DE123456789"}
     browser.post(f"/c/pay/{session.id}", data=FORM | more)
 
-    assert "Fix 2 things to pay" in refused.text
+    assert "Fix 3 things to pay" in refused.text
     done = driver.stripe.v1.checkout.sessions.retrieve(session.id)
     assert done.consent is not None
     assert (done.consent.terms_of_service, done.consent.promotions) == ("accepted", "opt_in")

@@ -2,6 +2,7 @@
 
 import base64
 import threading
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -136,3 +137,93 @@ def _basic(key: str) -> str:
 def test_a_broken_body_is_a_400(driver: Driver) -> None:
     for body in ("a[b=1", "name=a&name[b]=c", "name=%FF", "=x"):
         assert driver.api("POST", "/v1/products", body)[0] == 400
+
+
+def _create(driver: Driver, body: str, key: str, path: str = "/v1/customers") -> tuple[int, dict[str, Any]]:
+    return driver.api("POST", path, body, {"Idempotency-Key": key})
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_the_first_answer_stays_the_answer_even_when_it_is_a_5xx(driver: Driver, status: int) -> None:
+    driver.control("/levers", {"kind": "api_error", "status": status, "when": "after", "count": 1, "method": "POST"})
+
+    answers = [_create(driver, "email=a@example.org", "k1") for _ in range(3)]
+
+    assert answers == [answers[0]] * 3
+    assert answers[0][0] == status
+    assert len(driver.stripe.v1.customers.list().data) == 1
+
+
+def test_a_stored_5xx_lasts_a_day_and_then_the_key_executes_again(driver: Driver) -> None:
+    driver.control("/levers", {"kind": "api_error", "status": 500, "when": "before", "count": 1, "method": "POST"})
+    first, _ = _create(driver, "email=a@example.org", "k1")
+    second, _ = _create(driver, "email=a@example.org", "k1")
+
+    driver.control("/clock", {"advance_seconds": 24 * 3600})
+
+    assert (first, second, _create(driver, "email=a@example.org", "k1")[0]) == (500, 500, 200)
+    assert len(driver.stripe.v1.customers.list().data) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("email=b@example.org", "/v1/customers"),
+        ("email=a@example.org&name=A", "/v1/customers"),
+        ("", "/v1/customers"),
+        ("name=Course", "/v1/products"),
+    ],
+)
+def test_other_parameters_or_another_address_under_a_used_key_are_refused(driver: Driver, body: str, path: str) -> None:
+    _create(driver, "email=a@example.org", "k1")
+
+    status, answer = _create(driver, body, "k1", path)
+
+    assert (status, answer["error"]["type"]) == (400, "idempotency_error")
+    assert len(driver.stripe.v1.customers.list().data) == 1
+    assert driver.stripe.v1.products.list().data == []
+
+
+def test_the_order_of_parameters_does_not_matter_for_a_key(driver: Driver) -> None:
+    first = _create(driver, "email=a@example.org&name=A", "k1")
+
+    assert _create(driver, "name=A&email=a@example.org", "k1") == first
+
+
+def test_a_refused_key_keeps_its_first_answer(driver: Driver) -> None:
+    first = _create(driver, "email=a@example.org", "k1")
+    _create(driver, "email=b@example.org", "k1")
+
+    assert _create(driver, "email=a@example.org", "k1") == first
+
+
+@pytest.mark.parametrize("body", ["email=nobody", "colour=red", "email=a@example.org&metadata=x"])
+def test_what_fails_validation_leaves_the_key_free_for_anything(driver: Driver, body: str) -> None:
+    refused = _create(driver, body, "k1")[0]
+
+    assert (refused, _create(driver, "email=a@example.org", "k1")[0]) == (400, 200)
+
+
+def test_a_conflict_is_not_kept_for_the_key(driver: Driver) -> None:
+    driver.control("/levers", {"kind": "api_error", "status": 409, "count": 1, "method": "POST"})
+
+    assert [_create(driver, "email=a@example.org", "k1")[0] for _ in range(3)] == [409, 200, 200]
+
+    assert len(driver.stripe.v1.customers.list().data) == 1
+
+
+@pytest.mark.parametrize(("length", "status"), [(255, 200), (256, 400)])
+def test_a_key_has_at_most_255_characters(driver: Driver, length: int, status: int) -> None:
+    assert _create(driver, "email=a@example.org", "k" * length)[0] == status
+
+
+def test_an_answer_names_version_request_and_key(driver: Driver) -> None:
+    made = driver.stripe.v1.customers.create({"email": "a@example.org"}, {"idempotency_key": "k1"}).last_response
+    again = driver.stripe.v1.customers.create({"email": "a@example.org"}, {"idempotency_key": "k1"}).last_response
+
+    assert made is not None
+    assert again is not None
+    assert made.headers["Stripe-Version"] == "2026-10-28.endive"
+    assert made.headers["Idempotency-Key"] == "k1"
+    assert again.headers["Original-Request"] == made.headers["Request-Id"]
+    assert again.headers["Request-Id"] != made.headers["Request-Id"]

@@ -1,6 +1,5 @@
 """Balance transactions: every movement of money, with its fee. The account settles each currency in itself."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import no_such
 from app.sandbox.listing import Filter, list_page
@@ -14,6 +13,7 @@ LIST = listing(
     "payout",
 )
 RETRIEVE = operation()
+BALANCE = operation()
 _FILTERS = (Filter("currency", "currency"), Filter("source", "source"), Filter("type", "type"))
 
 
@@ -39,7 +39,7 @@ def move_money(
     description: str | None = None,
 ) -> Document:
     """One movement, caused by `source`. `amount` is negative where money leaves; `fee` lowers what is left."""
-    at = now()
+    at = transaction.now()
     details = {
         "amount": fee,
         "application": None,
@@ -72,8 +72,36 @@ def retrieve_balance_transaction(transaction: Transaction, _params: Document, id
     found = transaction.find("balance_transaction", identifier)
     if found is None:
         raise no_such("balance transaction", identifier, param="id")
-    return found
+    return as_of_now(transaction, found)
 
 
 def list_balance_transactions(transaction: Transaction, params: Document) -> Document:
-    return list_page(transaction, "balance_transaction", "/v1/balance_transactions", params, _FILTERS)
+    page = list_page(transaction, "balance_transaction", "/v1/balance_transactions", params, _FILTERS)
+    return page | {"data": [as_of_now(transaction, each) for each in page["data"]]}
+
+
+def as_of_now(transaction: Transaction, movement: Document) -> Document:
+    """Money becomes available by itself, two days after it moved."""
+    is_available = movement["available_on"] <= transaction.now()
+    return movement | {"status": "available" if is_available else "pending"}
+
+
+def retrieve_balance(transaction: Transaction, _params: Document) -> Document:
+    """What the account holds in each currency that ever moved."""
+    found = transaction.rows(
+        "SELECT json_extract(json, '$.currency') AS currency,"
+        " SUM(json_extract(json, '$.net') * (json_extract(json, '$.available_on') <= ?)) AS ready,"
+        " SUM(json_extract(json, '$.net')) AS whole"
+        " FROM objects WHERE object = 'balance_transaction' GROUP BY 1 ORDER BY 1",
+        transaction.now(),
+    )
+    return {
+        "object": "balance",
+        "available": [_amount(row["ready"], row["currency"]) for row in found],
+        "livemode": False,
+        "pending": [_amount(row["whole"] - row["ready"], row["currency"]) for row in found],
+    }
+
+
+def _amount(amount: int, currency: str) -> Document:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}

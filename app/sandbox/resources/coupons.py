@@ -1,6 +1,5 @@
 """Coupons: a percentage or an amount off a session's total."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, missing_parameter, no_such, no_such_reference
 from app.sandbox.events import emit
@@ -19,6 +18,7 @@ from app.sandbox.parameters import (
     merge_metadata,
     operation,
 )
+from app.sandbox.resources.products import save_change
 from app.sandbox.store import Transaction
 
 WHOLE_PERCENT = 100
@@ -38,6 +38,7 @@ CREATE = operation(
     },
     elsewhere="currency_options",
 )
+UPDATE = operation({"metadata": Metadata(), "name": Text(40)}, elsewhere="currency_options")
 LIST = listing({"created": Range()})
 
 
@@ -57,7 +58,7 @@ def create_coupon(transaction: Transaction, params: Document) -> Document:
     duration = params.get("duration", "once")
     if duration == "repeating" and "duration_in_months" not in params:
         raise missing_parameter("duration_in_months")
-    if params.get("redeem_by", now() + 1) <= now():
+    if params.get("redeem_by", transaction.now() + 1) <= transaction.now():
         raise InvalidRequest("The redeem_by date cannot be in the past.", param="redeem_by")
     identifier = params.get("id") or new_id("x")[2:10]
     if transaction.row("SELECT 1 FROM objects WHERE id = ?", identifier):
@@ -71,7 +72,7 @@ def create_coupon(transaction: Transaction, params: Document) -> Document:
             "id": identifier,
             "object": "coupon",
             "amount_off": amount,
-            "created": now(),
+            "created": transaction.now(),
             "currency": params.get("currency") if amount is not None else None,
             "duration": duration,
             "duration_in_months": params.get("duration_in_months"),
@@ -94,11 +95,27 @@ def retrieve_coupon(transaction: Transaction, _params: Document, identifier: str
     found = transaction.find("coupon", identifier)
     if found is None:
         raise no_such("coupon", identifier, param="coupon")
-    return found
+    return _as_of_now(transaction, found)
+
+
+def _as_of_now(transaction: Transaction, coupon: Document) -> Document:
+    """A coupon stops being valid by itself when its time is over."""
+    late = coupon["redeem_by"] is not None and coupon["redeem_by"] <= transaction.now()
+    return coupon | {"valid": coupon["valid"] and not late}
+
+
+def update_coupon(transaction: Transaction, params: Document, identifier: str) -> Document:
+    """Its name and metadata; what it takes off never changes."""
+    before = retrieve_coupon(transaction, params, identifier)
+    after = before | {"name": params.get("name", before["name"])}
+    if "metadata" in params:
+        after["metadata"] = merge_metadata(before["metadata"], params["metadata"])
+    return save_change(transaction, "coupon", before, after)
 
 
 def list_coupons(transaction: Transaction, params: Document) -> Document:
-    return list_page(transaction, "coupon", "/v1/coupons", params)
+    page = list_page(transaction, "coupon", "/v1/coupons", params)
+    return page | {"data": [_as_of_now(transaction, coupon) for coupon in page["data"]]}
 
 
 def delete_coupon(transaction: Transaction, params: Document, identifier: str) -> Document:
@@ -115,7 +132,7 @@ def find_redeemable(transaction: Transaction, identifier: str, *, param: str) ->
     if coupon is None:
         raise no_such_reference("coupon", identifier, param=param)
     used_up = coupon["max_redemptions"] is not None and coupon["times_redeemed"] >= coupon["max_redemptions"]
-    late = coupon["redeem_by"] is not None and coupon["redeem_by"] <= now()
+    late = coupon["redeem_by"] is not None and coupon["redeem_by"] <= transaction.now()
     if used_up or late:
         raise InvalidRequest(f"Coupon {identifier} is used up or has expired.", code="coupon_expired", param=param)
     return coupon

@@ -1,6 +1,5 @@
 """Customers: buyers who are known by an id."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import no_such
 from app.sandbox.events import emit
@@ -53,7 +52,7 @@ def create_customer(transaction: Transaction, params: Document) -> Document:
             "object": "customer",
             "address": address_document(address),
             "balance": 0,
-            "created": now(),
+            "created": transaction.now(),
             "currency": None,
             "default_source": None,
             "delinquent": False,

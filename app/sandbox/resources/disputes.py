@@ -1,13 +1,14 @@
 """Disputes: opened by a test card or by a person, closed by accepting, by evidence or by a person."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id, words
 from app.sandbox.errors import InvalidRequest, Refused, no_such
 from app.sandbox.events import changed, emit
 from app.sandbox.listing import Filter, list_page
 from app.sandbox.parameters import Flag, Metadata, Range, Record, Text, listing, merge_metadata, operation
 from app.sandbox.resources.balance import dispute_fee, move_money
+from app.sandbox.resources.fraud_warnings import end_warnings
 from app.sandbox.store import Transaction
+from app.sandbox.timers import cancel_timers, set_timer
 
 REASONS = words(
     "bank_cannot_process check_returned credit_not_processed customer_initiated debit_not_authorized duplicate "
@@ -37,8 +38,9 @@ UPDATE = operation(
 LIST = listing({"charge": Text(), "created": Range(), "payment_intent": Text()})
 _FILTERS = (Filter("charge", "charge"), Filter("payment_intent", "payment_intent"))
 _WAITING = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
-OUTCOMES = ("won", "lost", "warning_closed")
+OUTCOMES = ("won", "lost", "warning_closed", "prevented")
 DAYS_TO_ANSWER = 9
+DAYS_OF_AN_INQUIRY = 120  # then the bank lets it rest
 
 
 def open_dispute(
@@ -63,12 +65,12 @@ def open_dispute(
         "amount": disputed,
         "balance_transactions": [],
         "charge": charge["id"],
-        "created": now(),
+        "created": transaction.now(),
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
         "evidence": _evidence(charge),
         "evidence_details": {
-            "due_by": now() + DAYS_TO_ANSWER * 86_400,
+            "due_by": transaction.now() + DAYS_TO_ANSWER * 86_400,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -95,10 +97,12 @@ def open_dispute(
     if not is_inquiry:
         dispute["balance_transactions"] = [_withdraw(transaction, dispute)]
     transaction.insert(dispute)
+    _set_deadline(transaction, dispute)
     before = dict(charge)
     charge["disputed"] = True
     transaction.save(charge)
     emit(transaction, "charge.dispute.created", dispute)
+    end_warnings(transaction, charge["id"])
     if not is_inquiry:
         emit(transaction, "charge.dispute.funds_withdrawn", dispute)
     if changed(before, charge):
@@ -130,16 +134,21 @@ def _evidence(charge: Document) -> Document:
 
 
 def close_dispute(transaction: Transaction, dispute: Document, outcome: str) -> Document:
-    """Decides an open dispute: won, lost, or (an inquiry) warning_closed. Raises Refused if that is not possible."""
+    """Decides an open dispute: won or lost, or (an inquiry) warning_closed; prevented ends either.
+
+    What was withdrawn comes back unless it is lost. Raises Refused if it cannot end so.
+    """
     is_inquiry = dispute["status"].startswith("warning_")
     if dispute["status"] not in _WAITING:
         raise Refused(f"Dispute {dispute['id']} is closed already: {dispute['status']}.")
-    if is_inquiry != (outcome == "warning_closed"):
-        fitting = "warning_closed" if is_inquiry else "won or lost"
-        raise Refused(f"Dispute {dispute['id']} can only end as {fitting}.")
+    fitting = ("warning_closed", "prevented") if is_inquiry else ("won", "lost", "prevented")
+    if outcome not in fitting:
+        raise Refused(f"Dispute {dispute['id']} can only end as {' or '.join(fitting)}.")
+    cancel_timers(transaction, dispute["id"])
     dispute["status"] = outcome
     dispute["is_charge_refundable"] = outcome != "lost"
-    if outcome == "won":
+    is_reinstated = outcome != "lost" and bool(dispute["balance_transactions"])
+    if is_reinstated:
         back = move_money(
             transaction,
             dispute,
@@ -151,10 +160,26 @@ def close_dispute(transaction: Transaction, dispute: Document, outcome: str) -> 
         )
         dispute["balance_transactions"] = [*dispute["balance_transactions"], back]
     transaction.save(dispute)
-    if outcome == "won":
+    if is_reinstated:
         emit(transaction, "charge.dispute.funds_reinstated", dispute)
     emit(transaction, "charge.dispute.closed", dispute)
     return dispute
+
+
+def _set_deadline(transaction: Transaction, dispute: Document) -> None:
+    is_inquiry = dispute["status"].startswith("warning_")
+    days = DAYS_OF_AN_INQUIRY if is_inquiry else DAYS_TO_ANSWER
+    set_timer(transaction, "end_dispute", dispute["id"], due_at=transaction.precise_now() + days * 86_400)
+
+
+def let_lapse(transaction: Transaction, identifier: str) -> None:
+    """The deadline has passed: an inquiry is closed, a dispute that nobody answered is lost. One under review waits."""
+    dispute = transaction.get("dispute", identifier)
+    if dispute["status"].startswith("warning_"):
+        close_dispute(transaction, dispute, "warning_closed")
+    elif dispute["status"] == "needs_response":
+        dispute["evidence_details"] = dispute["evidence_details"] | {"past_due": True}
+        close_dispute(transaction, dispute, "lost")
 
 
 def escalate_inquiry(transaction: Transaction, dispute: Document) -> Document:
@@ -162,9 +187,19 @@ def escalate_inquiry(transaction: Transaction, dispute: Document) -> Document:
     if dispute["status"] not in ("warning_needs_response", "warning_under_review"):
         raise Refused(f"Dispute {dispute['id']} is no open inquiry: {dispute['status']}.")
     before = dict(dispute)
+    cancel_timers(transaction, dispute["id"])
     taken = _withdraw(transaction, dispute)
-    dispute |= {"status": "needs_response", "is_charge_refundable": False, "balance_transactions": [taken]}
+    details = dispute["evidence_details"] | {"due_by": transaction.now() + DAYS_TO_ANSWER * 86_400}
+    dispute |= {
+        "status": "needs_response",
+        "is_charge_refundable": False,
+        "balance_transactions": [taken],
+        "evidence_details": details,
+    }
+    if card := dispute.get("payment_method_details", {}).get("card"):
+        dispute["payment_method_details"] = {"type": "card", "card": card | {"case_type": "chargeback"}}
     transaction.save(dispute)
+    _set_deadline(transaction, dispute)
     emit(transaction, "charge.dispute.updated", dispute, changed(before, dispute))
     emit(transaction, "charge.dispute.funds_withdrawn", dispute)
     return dispute

@@ -1,15 +1,14 @@
-"""Webhook endpoints, the list of past events, and the account itself."""
+"""Webhook endpoints: where events are sent, which of them, and in whose version."""
 
-from app.sandbox.clock import now
+import re
+
 from app.sandbox.documents import Document, new_id
-from app.sandbox.errors import no_such
-from app.sandbox.levers import list_levers
-from app.sandbox.listing import list_page, page_where
+from app.sandbox.errors import InvalidRequest, Refused, no_such, unsupported_parameter
+from app.sandbox.listing import list_page
 from app.sandbox.parameters import (
     Address,
     Flag,
     Metadata,
-    Range,
     Several,
     Text,
     listing,
@@ -21,10 +20,18 @@ from app.sandbox.store import Transaction
 
 _EVENTS = Several(Text(choices=("*", *EVENT_TYPES)))
 CREATE = operation(
-    {"url": Address(), "enabled_events": _EVENTS, "description": Text(can_unset=True), "metadata": Metadata()},
+    {
+        "url": Address(),
+        "enabled_events": _EVENTS,
+        "api_version": Text(30),
+        "connect": Flag(),
+        "description": Text(can_unset=True),
+        "metadata": Metadata(),
+    },
     ("url", "enabled_events"),
-    "api_version connect",
 )
+_VERSION = re.compile(r"20\d\d-\d\d-\d\d(\.[a-z]+)?")
+MOST_ENDPOINTS = 16
 UPDATE = operation(
     {
         "url": Address(),
@@ -35,13 +42,32 @@ UPDATE = operation(
     }
 )
 LIST = listing()
-LIST_EVENTS = listing({"created": Range(), "type": Text(), "types": Several(Text(), most=20)}, "delivery_success")
 
 
 def create_endpoint(transaction: Transaction, params: Document) -> Document:
-    """The answer to creation is the only one that shows the secret."""
+    """The answer to creation is the only one that shows the secret.
+
+    Raises InvalidRequest: no such version, a Connect endpoint (which this sandbox does not have), or one too many. An
+    endpoint of another version is told events that name it; their shape stays the one this sandbox speaks.
+    """
+    version = params.get("api_version")
+    if version is not None and not _VERSION.fullmatch(version):
+        raise InvalidRequest(f"Invalid Stripe API version: {version}", param="api_version")
+    if params.get("connect"):
+        raise unsupported_parameter("connect")
+    _check_events(params)
+    if len(transaction.where("webhook_endpoint", "object", "webhook_endpoint")) >= MOST_ENDPOINTS:
+        raise Refused(f"You have reached the maximum of {MOST_ENDPOINTS} test webhook endpoints.")
     endpoint = insert_endpoint(transaction, params["url"], params["enabled_events"], new_id("whsec"), params)
     return endpoint | {"secret": transaction.private(endpoint["id"])["secret"]}
+
+
+def _check_events(params: Document) -> None:
+    events = params.get("enabled_events", ["*"])
+    if not events:
+        raise InvalidRequest("You must listen to at least one event.", param="enabled_events")
+    if "*" in events and len(events) > 1:
+        raise InvalidRequest("`*` already listens to all events; it must stand alone.", param="enabled_events")
 
 
 def insert_endpoint(
@@ -51,9 +77,9 @@ def insert_endpoint(
         {
             "id": new_id("we"),
             "object": "webhook_endpoint",
-            "api_version": None,
+            "api_version": params.get("api_version"),
             "application": None,
-            "created": now(),
+            "created": transaction.now(),
             "description": params.get("description") or None,
             "enabled_events": enabled_events,
             "livemode": False,
@@ -84,6 +110,7 @@ def retrieve_endpoint(transaction: Transaction, _params: Document, identifier: s
 
 def update_endpoint(transaction: Transaction, params: Document, identifier: str) -> Document:
     endpoint = retrieve_endpoint(transaction, params, identifier)
+    _check_events(params)
     if "metadata" in params:
         endpoint["metadata"] = merge_metadata(endpoint["metadata"], params["metadata"])
     if "description" in params:
@@ -108,62 +135,3 @@ def delete_endpoint(transaction: Transaction, params: Document, identifier: str)
 
 def list_endpoints(transaction: Transaction, params: Document) -> Document:
     return list_page(transaction, "webhook_endpoint", "/v1/webhook_endpoints", params)
-
-
-def retrieve_event(transaction: Transaction, _params: Document, identifier: str) -> Document:
-    found = transaction.find("event", identifier)
-    if found is None or _are_forgotten(transaction):
-        raise no_such("event", identifier, param="id")
-    return found | {"pending_webhooks": _waiting(transaction, identifier)}
-
-
-def list_events(transaction: Transaction, params: Document) -> Document:
-    """Types may be patterns such as `charge.*`."""
-    if _are_forgotten(transaction):
-        return {"object": "list", "url": "/v1/events", "has_more": False, "data": []}
-    conditions: list[str] = ["object = ?"]
-    values: list[object] = ["event"]
-    comparisons = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
-    for bound, value in params.get("created", {}).items():
-        conditions.append(f"created {comparisons[bound]} ?")
-        values.append(value)
-    wanted = params.get("types") or ([params["type"]] if "type" in params else [])
-    if wanted:
-        conditions.append("(" + " OR ".join(["json_extract(json, '$.type') GLOB ?"] * len(wanted)) + ")")
-        values += wanted
-    page = page_where(transaction, "event", "/v1/events", params, conditions=conditions, values=values)
-    page["data"] = [event | {"pending_webhooks": _waiting(transaction, event["id"])} for event in page["data"]]
-    return page
-
-
-def _are_forgotten(transaction: Transaction) -> bool:
-    return bool(list_levers(transaction, "api_forget_events"))
-
-
-def _waiting(transaction: Transaction, event_id: str) -> int:
-    row = transaction.row(
-        "SELECT COUNT(DISTINCT endpoint_id) AS waiting FROM deliveries"
-        " WHERE event_id = ? AND state IN ('pending', 'sending')",
-        event_id,
-    )
-    return 0 if row is None else int(row["waiting"])
-
-
-def retrieve_account(transaction: Transaction, _params: Document) -> Document:
-    """The one account of this sandbox; its id stays the same until the file is deleted."""
-    row = transaction.row("SELECT value FROM settings WHERE name = 'account_id'")
-    return {
-        "id": row["value"] if row else "acct_sandbox",
-        "object": "account",
-        "business_type": "company",
-        "charges_enabled": True,
-        "country": "US",
-        "default_currency": "usd",
-        "details_submitted": True,
-        "email": "owner@example.org",
-        "payouts_enabled": True,
-        "type": "standard",
-    }
-
-
-RETRIEVE_ACCOUNT = operation()

@@ -1,7 +1,6 @@
 """Payment methods: what a buyer pays with, as the method itself and as a charge tells of it."""
 
 from app.sandbox.cards import TestCard
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import no_such
 from app.sandbox.store import Transaction
@@ -34,7 +33,7 @@ def make_method(transaction: Transaction, details: Document, method: Document) -
             "object": "payment_method",
             "allow_redisplay": "limited",
             "billing_details": billing_details(details),
-            "created": now(),
+            "created": transaction.now(),
             "customer": None,
             "livemode": False,
             "metadata": {},

@@ -4,7 +4,6 @@ Which step follows which is decided by app.sandbox.checkout; here each step chan
 """
 
 from app.sandbox.cards import Decline
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import no_such
 from app.sandbox.events import changed, emit
@@ -80,7 +79,11 @@ def _update(transaction: Transaction, document: Document, params: Document) -> D
 def open_intent(transaction: Transaction, session: Document) -> Document:
     """The session's payment intent, made at the first try to pay, as Stripe does since 2022-08-01."""
     if session["payment_intent"]:
-        return transaction.get("payment_intent", session["payment_intent"])
+        intent = transaction.get("payment_intent", session["payment_intent"])
+        if intent["amount"] != session["amount_total"]:  # another address, another tax
+            intent["amount"] = session["amount_total"]
+            transaction.save(intent)
+        return intent
     data = transaction.private(session["id"])["payment_intent_data"]
     identifier = new_id("pi")
     intent = transaction.insert(
@@ -99,7 +102,7 @@ def open_intent(transaction: Transaction, session: Document) -> Document:
             "capture_method": data.get("capture_method", "automatic_async"),
             "client_secret": f"{identifier}_{new_id('secret')}",
             "confirmation_method": "automatic",
-            "created": now(),
+            "created": transaction.now(),
             "currency": session["currency"],
             "customer": session["customer"],
             "description": data.get("description"),
@@ -160,7 +163,7 @@ def make_charge(
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": "NEXTSKILL LAB",
         "captured": status == "succeeded",
-        "created": now(),
+        "created": transaction.now(),
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
@@ -304,7 +307,7 @@ def cancel_open_payment(transaction: Transaction, session: Document) -> None:
     if intent["status"] in ("requires_payment_method", "requires_action", "requires_confirmation"):
         intent |= {
             "status": "canceled",
-            "canceled_at": now(),
+            "canceled_at": transaction.now(),
             "cancellation_reason": "expired",
             "next_action": None,
         }

@@ -1,6 +1,5 @@
 """Prices: immutable amounts of a product; only the label, the lookup key and whether it is on sale change."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, missing_parameter, no_such, no_such_reference
 from app.sandbox.events import emit
@@ -125,7 +124,7 @@ def insert_price(
             "object": "price",
             "active": params.get("active", True),
             "billing_scheme": "per_unit",
-            "created": now(),
+            "created": transaction.now(),
             "currency": currency,
             "custom_unit_amount": None,
             "livemode": False,

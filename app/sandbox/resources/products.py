@@ -1,6 +1,5 @@
 """Products: what is sold."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, Refused, no_such, no_such_reference
 from app.sandbox.events import changed, emit
@@ -71,7 +70,7 @@ def create_product(transaction: Transaction, params: Document) -> Document:
 
 def insert_product(transaction: Transaction, identifier: str, params: Document) -> Document:
     """The product and its event; also for those that a price or a session brings along."""
-    at = now()
+    at = transaction.now()
     product = transaction.insert(
         {
             "id": identifier,
@@ -128,7 +127,7 @@ def save_change(transaction: Transaction, kind: str, before: Document, after: Do
         return before
     if "updated" in after:
         previous["updated"] = before["updated"]
-        after["updated"] = now()
+        after["updated"] = transaction.now()
     transaction.save(after)
     emit(transaction, f"{kind}.updated", after, previous)
     return after

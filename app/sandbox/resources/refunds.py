@@ -1,6 +1,5 @@
 """Refunds: made by the shop or by a person on the dashboard; some cards' refunds settle or fail later."""
 
-from app.sandbox.clock import now, precise_now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, Refused, missing_parameter, no_such, no_such_reference
 from app.sandbox.events import changed, emit
@@ -8,6 +7,7 @@ from app.sandbox.listing import Filter, list_page
 from app.sandbox.money import format_amount
 from app.sandbox.parameters import Metadata, Range, Text, Whole, listing, merge_metadata, operation
 from app.sandbox.resources.balance import move_money
+from app.sandbox.resources.fraud_warnings import end_warnings
 from app.sandbox.store import Transaction
 from app.sandbox.timers import cancel_timers, set_timer
 
@@ -51,9 +51,11 @@ def create_refund(async_seconds: float, transaction: Transaction, params: Docume
     transaction.save(charge)
     emit(transaction, "refund.created", refund)
     emit(transaction, "charge.refunded", charge, changed(before, charge))
+    if charge["refunded"]:
+        end_warnings(transaction, charge["id"])
     if fate != "succeeded":
         outcome = "succeeded" if fate == "pending_succeeded" else "failed"
-        due_at = precise_now() + async_seconds
+        due_at = transaction.precise_now() + async_seconds
         set_timer(transaction, "settle_refund", refund["id"], due_at=due_at, settings={"outcome": outcome})
     return refund
 
@@ -86,7 +88,7 @@ def _insert(transaction: Transaction, charge: Document, amount: int, params: Doc
         "amount": amount,
         "balance_transaction": None,
         "charge": charge["id"],
-        "created": now(),
+        "created": transaction.now(),
         "currency": charge["currency"],
         "metadata": merge_metadata({}, params.get("metadata", {})),
         "payment_intent": charge["payment_intent"],
@@ -113,7 +115,10 @@ def _insert(transaction: Transaction, charge: Document, amount: int, params: Doc
 
 
 def settle_refund(transaction: Transaction, identifier: str, outcome: str) -> Document:
-    """Ends a refund late: a pending one succeeds, or one fails and the money comes back. Once only; else no change."""
+    """Ends a refund late: a pending one succeeds or is canceled, or one fails. Not succeeding brings the money back.
+
+    Once only; what has ended already stays as it is.
+    """
     refund = transaction.get("refund", identifier)
     cancel_timers(transaction, identifier)
     before = dict(refund)
@@ -123,20 +128,20 @@ def settle_refund(transaction: Transaction, identifier: str, outcome: str) -> Do
         transaction.save(refund)
         _tell_update(transaction, before, refund)
     elif outcome == "failed" and refund["status"] in ("pending", "succeeded"):
-        _fail(transaction, before, refund)
+        _give_back(transaction, before, refund, "failed")
+    elif outcome == "canceled" and refund["status"] == "pending":
+        _give_back(transaction, before, refund, "canceled")
     return refund
 
 
-def _fail(transaction: Transaction, before: Document, refund: Document) -> None:
+def _give_back(transaction: Transaction, before: Document, refund: Document, status: str) -> None:
     charge = transaction.get("charge", refund["charge"])
     back = move_money(
         transaction, refund, "refund_failure", "refund_failure", amount=refund["amount"], description="REFUND FAILURE"
     )
-    refund |= {
-        "status": "failed",
-        "failure_reason": "lost_or_stolen_card",
-        "failure_balance_transaction": back["id"],
-    }
+    refund |= {"status": status, "failure_balance_transaction": back["id"]}
+    if status == "failed":
+        refund["failure_reason"] = "lost_or_stolen_card"
     refund.pop("pending_reason", None)
     transaction.save(refund)
     former = dict(charge)
@@ -144,7 +149,8 @@ def _fail(transaction: Transaction, before: Document, refund: Document) -> None:
     charge["refunded"] = False
     transaction.save(charge)
     emit(transaction, "charge.updated", charge, changed(former, charge))
-    emit(transaction, "refund.failed", refund)
+    if status == "failed":
+        emit(transaction, "refund.failed", refund)
     _tell_update(transaction, before, refund)
 
 

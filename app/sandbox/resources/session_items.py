@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, missing_parameter, no_such_reference
 from app.sandbox.money import format_amount, largest_charge, minimum_charge
 from app.sandbox.resources.coupons import discount_by_item, find_redeemable
 from app.sandbox.resources.prices import insert_price
 from app.sandbox.resources.products import insert_product
+from app.sandbox.resources.promotion_codes import find_usable
 from app.sandbox.store import Transaction
 
 
@@ -21,6 +21,7 @@ class Basket:
     subtotal: int
     discount: int
     coupon: str | None
+    promotion_code: str | None
     discount_amounts: list[Document]
 
     @property
@@ -43,15 +44,13 @@ def fill_basket(transaction: Transaction, params: Document, session_id: str) -> 
                 param=f"line_items[{index}]",
             )
     amounts = [price["unit_amount"] * quantity for price, _product, quantity in resolved]
-    coupon_id, discounts = None, [0] * len(amounts)
+    coupon_id, code_id, discounts = None, None, [0] * len(amounts)
     if params.get("discounts"):
-        coupon_id = params["discounts"][0].get("coupon")
-        if coupon_id is None:
-            raise missing_parameter("discounts[0][coupon]")
+        coupon_id, code_id = _find_discount(transaction, params, currency, sum(amounts))
         coupon = find_redeemable(transaction, coupon_id, param="discounts[0][coupon]")
         products = [(price["product"], amount) for (price, _, _), amount in zip(resolved, amounts, strict=True)]
         discounts = discount_by_item(transaction, coupon, currency, products)
-    discount = _discount(session_id, coupon_id)
+    discount = _discount(transaction, session_id, coupon_id, code_id)
     items = [_item(line, sold, taken, discount) for line, sold, taken in zip(lines, resolved, discounts, strict=True)]
     basket = Basket(
         items,
@@ -59,6 +58,7 @@ def fill_basket(transaction: Transaction, params: Document, session_id: str) -> 
         sum(amounts),
         sum(discounts),
         coupon_id,
+        code_id,
         [{"amount": sum(discounts), "discount": discount}] if discount else [],
     )
     _check_total(basket)
@@ -126,7 +126,29 @@ def _inline_price(transaction: Transaction, data: Document, at: str) -> Document
     return insert_price(transaction, product_id, {**data, "active": False}, param=f"{at}[price_data][unit_amount]")
 
 
-def _discount(session_id: str, coupon_id: str | None) -> Document | None:
+def _find_discount(transaction: Transaction, params: Document, currency: str, subtotal: int) -> tuple[str, str | None]:
+    """The coupon's id, and the promotion code's if the discount came by one. Raises InvalidRequest."""
+    given = params["discounts"][0]
+    if "coupon" in given and "promotion_code" in given:
+        raise InvalidRequest(
+            "You may only specify one of these parameters: coupon, promotion_code.", param="discounts[0][coupon]"
+        )
+    if "promotion_code" in given:
+        code = find_usable(
+            transaction,
+            given["promotion_code"],
+            subtotal=subtotal,
+            currency=currency,
+            customer=params.get("customer"),
+            param="discounts[0][promotion_code]",
+        )
+        return code["promotion"]["coupon"], code["id"]
+    if "coupon" not in given:
+        raise missing_parameter("discounts[0][coupon]")
+    return given["coupon"], None
+
+
+def _discount(transaction: Transaction, session_id: str, coupon_id: str | None, code_id: str | None) -> Document | None:
     if coupon_id is None:
         return None
     return {
@@ -137,9 +159,9 @@ def _discount(session_id: str, coupon_id: str | None) -> Document | None:
         "end": None,
         "invoice": None,
         "invoice_item": None,
-        "promotion_code": None,
+        "promotion_code": code_id,
         "source": {"coupon": coupon_id, "type": "coupon"},
-        "start": now(),
+        "start": transaction.now(),
         "subscription": None,
         "subscription_item": None,
     }
@@ -161,6 +183,7 @@ def _item(line: Document, sold: tuple[Document, Document, int], taken: int, disc
         "price": price,
         "quantity": quantity,
         # Not shown unless asked for: app.sandbox.rendering takes them out.
+        "_taxes": [],
         "_discounts": [{"amount": taken, "discount": discount}] if discount else [],
         "_about": product["description"],
     }

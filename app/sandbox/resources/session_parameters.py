@@ -81,6 +81,15 @@ _PAYMENT_INTENT_DATA = Record(
     },
     elsewhere=frozenset({"application_fee_amount", "on_behalf_of", "shipping", "transfer_data"}),
 )
+_INVOICE_DATA = Record(
+    {
+        "custom_fields": Several(Record({"name": Text(40), "value": Text(140)}, ("name", "value")), most=4),
+        "description": Text(1500),
+        "footer": Text(5000),
+        "metadata": Metadata(),
+    },
+    elsewhere=frozenset({"account_tax_ids", "issuer", "rendering_options"}),
+)
 _LIABILITY = Record({"type": Text(choices=("self",))}, ("type",), frozenset({"account"}))
 
 _FIELDS: dict[str, Kind] = {
@@ -111,10 +120,10 @@ _FIELDS: dict[str, Kind] = {
     "customer_creation": Text(choices=("always", "if_required")),
     "customer_email": Email(),
     "customer_update": Record({name: Text(choices=("auto", "never")) for name in ("address", "name", "shipping")}),
-    "discounts": Several(Record({"coupon": Text()}, elsewhere=frozenset({"promotion_code"})), most=1),
+    "discounts": Several(Record({"coupon": Text(), "promotion_code": Text()}), most=1),
     "excluded_payment_method_types": _METHODS,
     "expires_at": Whole(),
-    "invoice_creation": Record({"enabled": Flag()}, ("enabled",), frozenset({"invoice_data"})),
+    "invoice_creation": Record({"enabled": Flag(), "invoice_data": _INVOICE_DATA}, ("enabled",)),
     "line_items": Several(_LINE_ITEM, most=100),
     "locale": Text(choices=LOCALES),
     "metadata": Metadata(can_unset=False),

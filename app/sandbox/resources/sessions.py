@@ -1,6 +1,5 @@
 """Checkout Sessions: made by the shop, paid on the hosted page (see app.sandbox.checkout), expired by either side."""
 
-from app.sandbox.clock import now
 from app.sandbox.documents import Document, new_id
 from app.sandbox.errors import InvalidRequest, Refused, missing_parameter, no_such, no_such_reference
 from app.sandbox.events import emit
@@ -8,6 +7,7 @@ from app.sandbox.listing import Filter, list_page, page_of
 from app.sandbox.parameters import merge_metadata
 from app.sandbox.resources.payments import cancel_open_payment
 from app.sandbox.resources.session_items import Basket, fill_basket
+from app.sandbox.resources.tax_settings import require_active_tax
 from app.sandbox.store import Transaction
 from app.sandbox.timers import set_timer
 
@@ -32,7 +32,7 @@ def bank_debit_type(currency: str) -> str:
 def create_session(base_url: str, transaction: Transaction, params: Document) -> Document:
     """Raises InvalidRequest for parameters that exclude each other, a wrong expiry, total or currency."""
     _check(transaction, params)
-    at = now()
+    at = transaction.now()
     session_id = new_id("cs_test")
     basket = fill_basket(transaction, params, session_id)
     expires_at = params.get("expires_at", at + LONGEST_SECONDS)
@@ -47,6 +47,9 @@ def create_session(base_url: str, transaction: Transaction, params: Document) ->
         "line_items": basket.items,
         "discount_amounts": basket.discount_amounts,
         "coupon": basket.coupon,
+        "promotion_code": basket.promotion_code,
+        "base_url": base_url,
+        "customer_update": params.get("customer_update", {}),
         "payment_intent_data": params.get("payment_intent_data", {}),
     }
     transaction.insert(session, private)
@@ -74,11 +77,13 @@ def _check(transaction: Transaction, params: Document) -> None:
         raise InvalidRequest("`customer_update` can only be used with `customer`.", param="customer_update")
     if "customer" in params and transaction.find("customer", params["customer"]) is None:
         raise no_such_reference("customer", params["customer"], param="customer")
-    _check_expiry(params)
+    if params.get("automatic_tax", {}).get("enabled"):
+        require_active_tax(transaction)
+    _check_expiry(transaction, params)
 
 
-def _check_expiry(params: Document) -> None:
-    ahead = params.get("expires_at", now() + LONGEST_SECONDS) - now()
+def _check_expiry(transaction: Transaction, params: Document) -> None:
+    ahead = params.get("expires_at", transaction.now() + LONGEST_SECONDS) - transaction.now()
     if ahead < SHORTEST_SECONDS - _TOLERANCE_SECONDS:
         raise InvalidRequest(
             "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.", param="expires_at"
@@ -103,6 +108,7 @@ def _document(params: Document, basket: Basket, customer: Document | None) -> Do
     email = params.get("customer_email") or (customer or {}).get("email")
     tax = params.get("automatic_tax", {}).get("enabled", False)
     needs_invoice = params.get("invoice_creation", {}).get("enabled", False)
+    invoice_data = params.get("invoice_creation", {}).get("invoice_data", {})
     session: Document = {
         "id": "",
         "object": "checkout.session",
@@ -136,18 +142,18 @@ def _document(params: Document, basket: Basket, customer: Document | None) -> Do
         "customer_creation": None if customer else params.get("customer_creation", "if_required"),
         "customer_details": contact(email, name=(customer or {}).get("name")) if email else None,
         "customer_email": params.get("customer_email"),
-        "discounts": [{"coupon": basket.coupon, "promotion_code": None}] if basket.coupon else [],
+        "discounts": _discounts(basket),
         "expires_at": 0,
         "invoice": None,
         "invoice_creation": {
             "enabled": needs_invoice,
             "invoice_data": {
                 "account_tax_ids": None,
-                "custom_fields": None,
-                "description": None,
-                "footer": None,
+                "custom_fields": invoice_data.get("custom_fields") or None,
+                "description": invoice_data.get("description"),
+                "footer": invoice_data.get("footer"),
                 "issuer": None,
-                "metadata": {},
+                "metadata": merge_metadata({}, invoice_data.get("metadata", {})),
                 "rendering_options": None,
             },
         },
@@ -195,6 +201,13 @@ def _document(params: Document, basket: Basket, customer: Document | None) -> Do
             for kind, given in params["name_collection"].items()
         }
     return session
+
+
+def _discounts(basket: Basket) -> list[Document]:
+    """Stripe names what was given: the promotion code, or else the coupon."""
+    if basket.promotion_code:
+        return [{"coupon": None, "promotion_code": basket.promotion_code}]
+    return [{"coupon": basket.coupon, "promotion_code": None}] if basket.coupon else []
 
 
 def _consent_collection(given: Document | None) -> Document | None:
