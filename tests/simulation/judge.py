@@ -1,0 +1,40 @@
+"""Holds the shop against the model, and both against the invariants I1-I7 of payments.md. One sentence a divergence."""
+
+from collections.abc import Callable
+
+from tests.simulation.case import Case, open_case
+from tests.simulation.check_access import check_codes, check_limits, check_seats_and_access
+from tests.simulation.check_money import (
+    check_buyers,
+    check_every_session_has_its_order,
+    check_ledger,
+    check_money_that_goes_back_by_itself,
+    check_nobody_pays_twice,
+    check_prices,
+    check_states,
+)
+from tests.simulation.check_rest import check_events, check_findings, check_mails, check_numbers
+from tests.simulation.world import World
+
+CHECKS: tuple[Callable[[Case], list[str]], ...] = (
+    check_every_session_has_its_order,
+    check_buyers,
+    check_prices,
+    check_states,
+    check_ledger,
+    check_money_that_goes_back_by_itself,
+    check_nobody_pays_twice,
+    check_seats_and_access,
+    check_limits,
+    check_codes,
+    check_numbers,
+    check_mails,
+    check_events,
+    check_findings,
+)
+
+
+def judge(world: World) -> list[str]:
+    """Every divergence of a shop that has come to rest."""
+    case = open_case(world)
+    return [sentence for check in CHECKS for sentence in check(case)]
