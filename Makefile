@@ -4,13 +4,17 @@ PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest
-FAST := not browser and not journey and not slow
-SERVICES := not browser and not journey
+FAST := not browser and not journey and not slow and not simulation and not crash
+SERVICES := not browser and not journey and not simulation and not crash
+SEEDS ?= 100
+FIRST ?= 1
+DB ?= sqlite
 
 export PORT
 .DEFAULT_GOAL := help
 .PHONY: help run web worker sandbox test check format lint types imports migrations test-fast test-slow test-sandbox test-postgresql \
-        test-journeys test-browser bench-pages audit lock clean
+        test-journeys test-browser test-simulation test-crash-points simulate crash-points coverage mutate bench-pages bench-webhooks \
+        audit lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -44,7 +48,7 @@ sandbox: .venv/run.stamp  ## only the offline Stripe sandbox
 	  "from app.config import load_settings; print(load_settings().stripe_webhook_secrets[0])")} \
 	  exec $(BIN)/python -m app.sandbox
 
-test: check test-slow migrations test-sandbox test-postgresql test-journeys test-browser  ## the whole gate, as .ci/run calls it
+test: check test-slow migrations test-sandbox test-postgresql test-journeys test-simulation test-crash-points test-browser  ## the whole gate, as .ci/run calls it
 	@echo "The gate is green."
 
 check: lint types imports test-fast  ## the fast part of the gate
@@ -83,6 +87,21 @@ test-journeys: .venv/dev.stamp  ## shop, worker and sandbox over real HTTP
 
 test-browser: .venv/dev.stamp  ## a real Chromium
 	@$(TESTS) -m browser tests/browser
+
+test-simulation: .venv/dev.stamp  ## 100 seeds of the simulator, judged by its reference model
+	@$(TESTS) -m simulation tests/simulation
+
+test-crash-points: .venv/dev.stamp  ## a seeded sample of 40 crash points
+	@$(TESTS) -m crash tests/crash_points
+
+simulate: .venv/dev.stamp  ## the simulator: make simulate SEEDS=5000 DB=sqlite|postgresql FIRST=1
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --database $(DB)
+
+crash-points: .venv/dev.stamp  ## every crash point, each killed once: make crash-points DB=sqlite|postgresql
+	@$(BIN)/python -m tests.crash_points --database $(DB)
+
+bench-webhooks: .venv/dev.stamp  ## how fast webhooks are answered, also under faults
+	@$(BIN)/python -m tests.benchmarks.webhooks
 
 bench-pages: .venv/dev.stamp  ## server CPU per public page
 	@$(BIN)/python -m tests.benchmarks.pages
