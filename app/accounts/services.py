@@ -49,7 +49,7 @@ def get_user(*, public_id: str) -> User:
 
 @retry_conflicts
 def create_user(*, email: str, name: str, password: str | None, role_names: Sequence[str], is_confirmed: bool) -> User:
-    """Make an account by hand (command line, admin).
+    """Make an account by hand (command line, admin) and note it in the audit log.
 
     Raises EmailTaken, PasswordRefused, InvalidInput (address), NotFound (role).
     """
@@ -59,12 +59,27 @@ def create_user(*, email: str, name: str, password: str | None, role_names: Sequ
         check_password(password, email=address)
         password_hash = hash_password(password)
     with transaction() as session:
-        user_id = add_user(session, email=address, name=name, password_hash=password_hash, is_confirmed=is_confirmed)
-        if user_id is None:
-            raise EmailTaken(field="email")
-        for role_name in role_names:
-            _give_role(session, user_id=user_id, role_name=role_name)
-        return session.get_one(User, user_id)
+        return insert_user(
+            session, email=address, name=name, password_hash=password_hash, role_names=role_names,
+            is_confirmed=is_confirmed,
+        )  # fmt: skip
+
+
+def insert_user(
+    session: Session, *, email: str, name: str, password_hash: str | None, role_names: Sequence[str], is_confirmed: bool
+) -> User:
+    """create_user() for callers inside transaction(), with a normalized address. Raises EmailTaken, NotFound (role)."""
+    user_id = add_user(session, email=email, name=name, password_hash=password_hash, is_confirmed=is_confirmed)
+    if user_id is None:
+        raise EmailTaken(field="email")
+    for role_name in role_names:
+        _give_role(session, user_id=user_id, role_name=role_name)
+    user = session.get_one(User, user_id)
+    record_audit(
+        actor_kind="system", action="user.created", subject_type="user", subject_id=user.public_id,
+        after={"roles": sorted({FIRST_ROLE, *role_names})},
+    )  # fmt: skip
+    return user
 
 
 @retry_conflicts

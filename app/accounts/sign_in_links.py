@@ -17,6 +17,7 @@ LINK_LIFETIME = timedelta(minutes=15)
 LINK_MINUTES = 15
 LINKS_PER_HOUR = 5
 PURPOSE = "sign-in"
+LINK_PATH = "/account/link/{token}"
 # Past its 15 minutes the row decides; the signature may live longer, so that "expired" can be told from "forged".
 LONGEST_LIFE_SECONDS = 30 * 24 * 3600
 
@@ -36,7 +37,7 @@ def request_sign_in_link(*, email: str, next_path: str = "") -> None:
             expires_at=moment + LINK_LIFETIME,
         )  # fmt: skip
         session.add(link)
-        url = {"path": "/account/link/{token}", "purpose": PURPOSE, "value": link.public_id}
+        url = {"path": LINK_PATH, "purpose": PURPOSE, "value": link.public_id}
         queue_message(
             key=f"sign-in-link:{link.public_id}", template="sign_in_link", to_address=user.email,
             data={"link_url": url, "minutes": LINK_MINUTES},

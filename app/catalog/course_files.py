@@ -10,7 +10,7 @@ from typing import Any
 
 from app.front_matter import Document, FileProblem, HeadReader, read_front_matter, write_front_matter
 from app.markdown import LONGEST_TEXT, slugify_heading
-from app.money import MoneyError, parse_price, to_decimal
+from app.money import MoneyError, check_price, parse_price, to_decimal
 
 LEVELS = ("beginner", "intermediate", "advanced")
 STATUSES = ("draft", "published", "archived")
@@ -178,9 +178,11 @@ def _parse_prices(head: HeadReader) -> tuple[tuple[int, str], ...]:
     prices = []
     for text in head.texts("prices", longest=40):
         try:
-            prices.append(parse_price(text))
+            amount, currency = parse_price(text)
+            check_price(amount, currency)
         except MoneyError as error:
             raise head.problem("prices", str(error)) from error
+        prices.append((amount, currency))
     currencies = [currency for _amount, currency in prices]
     if len(set(currencies)) != len(currencies):
         raise head.problem("prices", "Give one price for each currency.")

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import String, bindparam, cast, func, select
+from sqlalchemy.orm import aliased
 
 from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, read_card
-from app.catalog.models import Course, CourseSlug, Lesson, Price, Section
+from app.catalog.models import Course, CourseSlug, Lesson, Price, Product, Section
 from app.catalog.offers import site_currency
 from app.db import db
 from app.errors import NotFound
@@ -35,8 +36,18 @@ class SectionLines:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CurrentPrice:
+    """A price in force: public id and minor units."""
+
+    price_id: str
+    unit_amount: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CoursePage:
-    """A course with everything its page says. faq are (question, answer as safe HTML)."""
+    """A course with everything its page says. faq are (question, answer as safe HTML); other_prices are those in other
+    currencies than the offer's, by currency."""
 
     card: CourseCard
     status: str
@@ -52,6 +63,7 @@ class CoursePage:
     published_at: datetime | None
     updated_at: datetime
     sections: tuple[SectionLines, ...]
+    other_prices: tuple[CurrentPrice, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,18 +84,22 @@ class LessonPage:
     next_slug: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurrentPrice:
-    """A price in force: public id and minor units."""
-
-    price_id: str
-    unit_amount: int
-    currency: str
-
-
+_active_price = aliased(Price)
+# In one text, so that the page's row stays one and needs no second query: "prc_1 9700 usd,prc_2 8900 eur".
+_ALL_PRICES = (
+    select(
+        func.aggregate_strings(
+            _active_price.public_id + " " + cast(_active_price.unit_amount, String) + " " + _active_price.currency, ","
+        )
+    )
+    .where(_active_price.product_id == Product.id, _active_price.status == "active", _active_price.type == "one_time")
+    .correlate(Product)
+    .scalar_subquery()
+)
 _PAGE = CARDS.add_columns(
     Course.description_html, Course.outcomes, Course.good_fit, Course.not_fit, Course.includes, Course.faq,
     Course.author_name, Course.author_bio, Course.access_days, Course.published_at, Course.updated_at,
+    _ALL_PRICES.label("all_prices"),
 ).where(Course.slug == bindparam("slug"), Course.status != bindparam("hidden_status"))  # fmt: skip
 _LESSON = (
     select(
@@ -141,6 +157,7 @@ def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -
         published_at=row.published_at,
         updated_at=row.updated_at,
         sections=list_sections(course_id=row.course_id),
+        other_prices=_read_other_prices(row.all_prices, offered=row.price_public_id),
     )
 
 
@@ -203,3 +220,13 @@ def list_current_prices(*, product_id: int | None) -> tuple[CurrentPrice, ...]:
         CurrentPrice(price_id=row.public_id, unit_amount=row.unit_amount, currency=row.currency)
         for row in db.session().execute(_PRICES, {"product_id": product_id})
     )
+
+
+def _read_other_prices(text: str | None, *, offered: str | None) -> tuple[CurrentPrice, ...]:
+    fields = [part.split(" ") for part in (text or "").split(",") if part]
+    prices = [
+        CurrentPrice(price_id=price_id, unit_amount=int(amount), currency=currency)
+        for price_id, amount, currency in fields
+        if price_id != offered
+    ]
+    return tuple(sorted(prices, key=lambda price: price.currency))

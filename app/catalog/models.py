@@ -180,7 +180,7 @@ class Price(Base):
 
 
 class PromotionCode(Base):
-    """A code of ours; it goes to Stripe as the session's discount."""
+    """A code of ours; to Stripe goes a coupon of the exact amount it takes off an order."""
 
     __tablename__ = "promotion_codes"
     __table_args__ = (
@@ -205,7 +205,6 @@ class PromotionCode(Base):
     starts_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: from the start
     ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: until disabled
     is_active: Mapped[bool] = mapped_column(default=True)
-    stripe_coupon_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none until first sent
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 

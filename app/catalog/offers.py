@@ -1,5 +1,6 @@
 """What a course costs now, and whether it can be bought: read with the course in one query, never one per row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from sqlalchemy.orm import aliased
 
 from app.catalog.models import Course, Price, Product, ProductCourse
 from app.config import Settings
+from app.db import db
+from app.errors import NotFound
 
 OfferState = Literal["on_sale", "free", "sold_out", "not_on_sale", "archived"]
 
@@ -76,3 +79,13 @@ def _decide(row: Any) -> OfferState:
     if row.capacity is not None and row.taken_seats >= row.capacity:
         return "sold_out"
     return "free" if row.unit_amount == 0 else "on_sale"
+
+
+def list_product_ids_by_course_slug(slugs: Sequence[str]) -> dict[str, int]:
+    """The own products of the courses with these slugs. Raises NotFound for a slug that no course has."""
+    rows = db.session().execute(select(Course.slug, OWN_PRODUCT.label("product_id")).where(Course.slug.in_(slugs)))
+    found: dict[str, int] = {row.slug: row.product_id for row in rows if row.product_id is not None}
+    missing = next((slug for slug in slugs if slug not in found), None)
+    if missing is not None:
+        raise NotFound(f"There is no course “{missing}”.", field="course")
+    return found

@@ -7,23 +7,35 @@ from app import clock
 from app.catalog.models import Price, Product
 from app.db import make_public_id, retry_conflicts, transaction
 from app.errors import InvalidInput, NotFound
-from app.money import LARGEST_AMOUNT
+from app.money import MoneyError, check_currency, check_price
 
 
 @retry_conflicts
 def replace_price(*, product_id: int, unit_amount: int, currency: str) -> Price:
     """Put a new one-time price in force: the old one of that currency retires, past orders and open sessions keep it.
 
-    The same amount as now changes nothing and returns the price in force. Raises NotFound, InvalidInput.
+    The same amount as now changes nothing and returns the price in force. A product has one price per currency.
+    Raises NotFound, InvalidInput (an unknown currency, or an amount that Stripe would not charge; 0 is free).
     """
-    currency = currency.lower()
-    if not 0 <= unit_amount <= LARGEST_AMOUNT:
-        raise InvalidInput("Enter an amount between 0 and what a card payment can be.", field="unit_amount")
+    currency = check_chargeable(unit_amount, currency)
     with transaction() as session:
         # The product's row is the lock: of two replacements at once, the second sees the first one's price.
         if session.scalar(select(Product.id).where(Product.id == product_id).with_for_update()) is None:
             raise NotFound
         return write_price(session, product_id=product_id, unit_amount=unit_amount, currency=currency)
+
+
+def check_chargeable(unit_amount: int, currency: str) -> str:
+    """The currency as it is stored, of a price that can be made. Raises InvalidInput with the field that is wrong."""
+    try:
+        code = check_currency(currency)
+    except MoneyError as error:
+        raise InvalidInput(str(error), field="currency") from error
+    try:
+        check_price(unit_amount, code)
+    except MoneyError as error:
+        raise InvalidInput(str(error), field="unit_amount") from error
+    return code
 
 
 @retry_conflicts
@@ -38,7 +50,8 @@ def retire_price(*, price_id: int) -> None:
 
 
 def write_price(session: Session, *, product_id: int, unit_amount: int, currency: str) -> Price:
-    """replace_price() for callers that are inside transaction() and hold the product's row."""
+    """replace_price() for callers that are inside transaction() and hold the product's row. Raises InvalidInput."""
+    currency = check_chargeable(unit_amount, currency)
     moment = clock.now()
     active = session.scalars(
         select(Price).where(

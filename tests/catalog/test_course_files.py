@@ -22,6 +22,23 @@ def test_a_file_says_sections_lessons_and_prices() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("prices", "read"),
+    [
+        ("[]", ()),
+        ("[0.00 USD]", ((0, "usd"),)),
+        ("[0.50 USD, 0.30 GBP]", ((30, "gbp"), (50, "usd"))),
+        ("[97.00 USD, 89.50 EUR, 9800 JPY, 29.990 KWD, 13500 ISK, 0 GBP]",
+         ((8950, "eur"), (0, "gbp"), (1_350_000, "isk"), (9800, "jpy"), (29_990, "kwd"), (9700, "usd"))),
+    ],
+)  # fmt: skip
+def test_prices_in_any_currency_are_written_as_they_were_read(prices: str, read: tuple[tuple[int, str], ...]) -> None:
+    course = parse_course_file(course_text(prices=prices, capacity="30"), "small.md")
+
+    assert (course.prices, course.capacity) == (read, 30)
+    assert parse_course_file(format_course_file(course), "again.md") == course
+
+
 @pytest.mark.parametrize("path", sorted((CONTENT / "courses").glob("*.md")), ids=lambda path: path.stem)
 def test_every_demo_course_reads_back_as_it_was_written(path) -> None:  # type: ignore[no-untyped-def]
     course = parse_course_file(path.read_text(), path.name)
@@ -51,6 +68,11 @@ def test_a_number_sign_in_fenced_code_is_no_heading() -> None:
         (course_text(prices="[97]"), "small.md, field prices: It must be text: put 97 in quotes."),
         (course_text(prices='["97"]'), "small.md, field prices: Write a price as amount and currency"),
         (course_text(prices="[1.00 USD, 2.00 USD]"), "small.md, field prices: Give one price for each currency."),
+        (course_text(prices="[0.49 USD]"), "small.md, field prices: A price must be 0 or at least $0.50: cards take nothing smaller."),
+        (course_text(prices="[9.00 USD, 49 JPY]"), "small.md, field prices: A price must be 0 or at least ¥50"),
+        (course_text(prices="[5.125 KWD]"), "small.md, field prices: The last decimal of an amount in KWD must be 0."),
+        (course_text(prices="[5.50 ISK]"), "small.md, field prices: Amounts in ISK must be whole"),
+        (course_text(prices="[5.50 XXX]"), "small.md, field prices: There is no such currency. Use a code such as USD"),
         (course_text(slug="Not A Slug"), "small.md, field slug: “Not A Slug” is no address"),
         (course_text(capacity="-1"), "small.md, field capacity: It must be a whole number from 0 up, or null."),
         (course_text(capacity="9999999999999"), "small.md, field capacity: It must be a whole number"),
