@@ -27,10 +27,11 @@ class Seat(Base):
     status: Mapped[str] = mapped_column(String(20), default="active")
     claimed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # none: not taken yet
     claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Counts up whenever the link must die (revoked, reassigned, renewed); the signed link carries it.
+    # Counts up whenever the links that are out must die (revoked, reassigned); the signed link carries it.
     claim_version: Mapped[int] = mapped_column(default=1)
-    claim_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: no link is out
+    claim_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of the newest link; none: none is out
     invited_email: Mapped[str | None] = mapped_column(String(320), index=True)  # none: nobody was invited
+    invited_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none with invited_email
     courses: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # course_id, access_days, as they were sold
     gift_message: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select
 
 from app import clock
 from app.db import db, insert_once, retry_conflicts, transaction
@@ -60,13 +60,15 @@ def get_progress(*, user_id: int, course_ids: Sequence[int]) -> dict[int, Progre
 
 @retry_conflicts
 def open_lesson(*, user_id: int, course_id: int, lesson_id: int) -> None:
-    """Remember the lesson as the one to continue with."""
-    with transaction() as session:
-        session.execute(
-            update(Enrollment)
-            .where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
-            .values(last_lesson_id=lesson_id, last_opened_at=clock.now())
-        )
+    """Remember the lesson as the one to continue with, and that the course is in use.
+
+    Does nothing for a person to whom the course is not open: a seat that was reassigned a moment ago stays unused.
+    """
+    with transaction():
+        enrollment = _lock_enrollment(user_id=user_id, course_id=course_id)
+        if enrollment is not None and course_id in list_open_course_ids(user_id=user_id):
+            enrollment.last_lesson_id = lesson_id
+            enrollment.last_opened_at = clock.now()
 
 
 @retry_conflicts
@@ -75,19 +77,25 @@ def complete_lesson(*, user_id: int, course_id: int, lesson_id: int) -> None:
 
     Raises NotFound when the course is not open to this person.
     """
-    if course_id not in list_open_course_ids(user_id=user_id):
-        raise NotFound
-    with transaction() as session:
-        enrollment_id = session.scalar(
-            select(Enrollment.id).where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
-        )
-        if enrollment_id is None:
+    with transaction():
+        enrollment = _lock_enrollment(user_id=user_id, course_id=course_id)
+        if enrollment is None or course_id not in list_open_course_ids(user_id=user_id):
             raise NotFound
         insert_once(
             LessonProgress,
-            {"enrollment_id": enrollment_id, "lesson_id": lesson_id, "completed_at": clock.now()},
+            {"enrollment_id": enrollment.id, "lesson_id": lesson_id, "completed_at": clock.now()},
             unique=["enrollment_id", "lesson_id"],
         )
+
+
+def _lock_enrollment(*, user_id: int, course_id: int) -> Enrollment | None:
+    """Holds the row until the transaction ends: whoever takes the seat away holds it too while looking at its use."""
+    return db.session.scalars(
+        select(Enrollment)
+        .where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
 
 
 @retry_conflicts
