@@ -1,11 +1,11 @@
 """The outbox's two verbs: queue a message in the caller's transaction, deliver it once."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from app import clock
 from app.config import Settings
@@ -22,6 +22,8 @@ LEASE = timedelta(minutes=2)
 LAST_ATTEMPT = 12
 FIRST_DELAY_SECONDS = 20
 LONGEST_DELAY = timedelta(hours=2)
+# When a held message is due: never, and still a moment that both databases can store and compare.
+HELD = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def queue_message(
@@ -51,6 +53,39 @@ def queue_message(
         return False
     send_after_commit("mail.deliver_message", row_id)
     return True
+
+
+def hold_messages(*, key_prefix: str) -> int:
+    """Keep messages that have not gone out from going out until they are released. Inside transaction().
+
+    Returns how many; one that a worker is sending at this moment is not among them.
+    """
+    held = db.session.scalars(
+        update(Message).where(*_is_waiting(key_prefix)).values(send_after=HELD).returning(Message.id)
+    ).all()
+    return len(held)
+
+
+def release_messages(*, key_prefix: str, send_after: datetime) -> int:
+    """Let held messages go out, from send_after (UTC) on. Inside transaction(). Returns how many."""
+    released = db.session.scalars(
+        update(Message)
+        .where(*_is_waiting(key_prefix), Message.send_after == HELD)
+        .values(send_after=send_after)
+        .returning(Message.id)
+    ).all()
+    for message_id in released:
+        send_after_commit("mail.deliver_message", message_id)
+    return len(released)
+
+
+def cancel_messages(*, key_prefix: str) -> int:
+    """Take back messages that have not gone out, as if they had never been queued. Inside transaction().
+
+    Returns how many; one that a worker is sending at this moment is not among them.
+    """
+    cancelled = db.session.scalars(delete(Message).where(*_is_waiting(key_prefix)).returning(Message.id)).all()
+    return len(cancelled)
 
 
 def deliver_message(message_id: int) -> None:
@@ -93,6 +128,14 @@ def get_message(message_id: int) -> Message:
     if message is None:
         raise NotFound
     return message
+
+
+def _is_waiting(key_prefix: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Message.key.startswith(key_prefix, autoescape=True),
+        Message.sent_at.is_(None),
+        or_(Message.lease_expires_at.is_(None), Message.lease_expires_at < clock.now()),
+    )
 
 
 @retry_conflicts

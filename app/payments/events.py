@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy import select, update
 
 from app import clock
 from app.db import db, insert_once, retry_conflicts, transaction
-from app.errors import InvalidInput
+from app.errors import InvalidInput, NotFound
 from app.payments.models import StripeEvent
 from app.queue import send_after_commit
 
@@ -103,8 +104,8 @@ def record_event(*, payload: bytes) -> None:
 
 
 def get_event_object(event: StripeEvent) -> dict[str, Any]:
-    """The data.object of a stored event, {} where the payload has none (thin events)."""
-    body = json.loads(event.payload)
+    """The data.object of a stored event, {} where the payload has none (thin events) or was emptied."""
+    body = json.loads(event.payload) if event.payload else {}
     data = body.get("data") if isinstance(body, dict) else None
     stripe_object = data.get("object") if isinstance(data, dict) else None
     return stripe_object if isinstance(stripe_object, dict) else {}
@@ -119,6 +120,44 @@ def list_due_event_ids() -> list[str]:
         .limit(500)
     )
     return list(db.session.scalars(query))
+
+
+def get_event(event_id: str) -> StripeEvent:
+    """One stored event as it is now. Raises NotFound."""
+    event = db.session.get(StripeEvent, event_id, populate_existing=True)
+    if event is None:
+        raise NotFound(f"The inbox has no event {event_id[:80]}.")
+    return event
+
+
+def list_events(*, state: str | None = None, limit: int = 50) -> list[StripeEvent]:
+    """Stored events, newest first; only those in a state where one is given."""
+    query = select(StripeEvent).order_by(StripeEvent.received_at.desc(), StripeEvent.id).limit(limit)
+    return list(db.session.scalars(query if state is None else query.where(StripeEvent.state == state)))
+
+
+def list_unhandled_event_ids(object_ids: Collection[str]) -> list[str]:
+    """Events about these Stripe objects that nobody has handled, oldest first."""
+    query = (
+        select(StripeEvent.id)
+        .where(StripeEvent.object_id.in_(object_ids), StripeEvent.state.in_(("received", "failed")))
+        .order_by(StripeEvent.received_at, StripeEvent.id)
+    )
+    return list(db.session.scalars(query))
+
+
+@retry_conflicts
+def arm_event(event_id: str) -> None:
+    """Make an event due now with all its tries ahead, whatever became of it before. Raises NotFound."""
+    with transaction() as session:
+        armed = session.execute(
+            update(StripeEvent)
+            .where(StripeEvent.id == event_id)
+            .values(state="received", attempt_count=0, next_attempt_at=clock.now(), handled_at=None)
+            .returning(StripeEvent.id)
+        ).scalar_one_or_none()
+    if armed is None:
+        raise NotFound(f"The inbox has no event {event_id[:80]}.")
 
 
 @retry_conflicts

@@ -28,6 +28,7 @@ class CheckoutFacts:
     customer_name: str
     stripe_customer_id: str | None
     stripe_payment_intent_id: str | None
+    stripe_invoice_id: str | None
     client_reference_id: str | None
     metadata: Metadata
     expires_at: datetime
@@ -36,18 +37,22 @@ class CheckoutFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChargeFacts:
-    """A charge that succeeded."""
+    """A charge that succeeded; booked_at is when its money came to the balance."""
 
     id: str
     amount: int
     currency: str
     method_label: str
     created_at: datetime
+    booked_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefundFacts:
-    """A refund; status is Stripe's word (pending, requires_action, succeeded, failed, canceled)."""
+    """A refund; status is Stripe's word (pending, requires_action, succeeded, failed, canceled).
+
+    booked_at is when its money left the balance, undone_at when it came back because the refund failed.
+    """
 
     id: str
     charge_id: str | None
@@ -56,11 +61,13 @@ class RefundFacts:
     status: str
     metadata: Metadata
     created_at: datetime
+    booked_at: datetime
+    undone_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DisputeFacts:
-    """A dispute; withdrawn and reinstated are what really moved, fees apart."""
+    """A dispute; withdrawn and reinstated are what really moved, fees apart, and when."""
 
     id: str
     charge_id: str | None
@@ -68,7 +75,9 @@ class DisputeFacts:
     currency: str
     status: str
     withdrawn_amount: int
+    withdrawn_at: datetime
     reinstated_amount: int
+    reinstated_at: datetime
     created_at: datetime
 
 
@@ -105,6 +114,7 @@ def read_session(session: StripeObject) -> CheckoutFacts:
         customer_name=str(customer.get("name") or ""),
         stripe_customer_id=object_id(session.get("customer")),
         stripe_payment_intent_id=object_id(session.get("payment_intent")),
+        stripe_invoice_id=object_id(session.get("invoice")),
         client_reference_id=session.get("client_reference_id"),
         metadata=_metadata(session.get("metadata")),
         expires_at=_time(session.get("expires_at") or session["created"]),
@@ -133,7 +143,8 @@ def read_payment(
 
 
 def read_refund(refund: StripeObject) -> RefundFacts:
-    """A refund as Stripe lists it."""
+    """A refund as Stripe lists it, its balance transactions expanded or not."""
+    created_at = _time(refund["created"])
     return RefundFacts(
         id=str(refund["id"]),
         charge_id=object_id(refund.get("charge")),
@@ -141,7 +152,9 @@ def read_refund(refund: StripeObject) -> RefundFacts:
         currency=str(refund["currency"]).lower(),
         status=str(refund.get("status") or ""),
         metadata=_metadata(refund.get("metadata")),
-        created_at=_time(refund["created"]),
+        created_at=created_at,
+        booked_at=_booking_time(refund.get("balance_transaction")) or created_at,
+        undone_at=_booking_time(refund.get("failure_balance_transaction")),
     )
 
 
@@ -149,6 +162,7 @@ def read_dispute(dispute: StripeObject) -> DisputeFacts:
     """A dispute; its balance transactions say what moved: negative amounts were withdrawn, positive reinstated."""
     amount = _amount(dispute["amount"])
     currency = str(dispute["currency"]).lower()
+    created_at = _time(dispute["created"])
     moves = [_mapping(each) for each in dispute.get("balance_transactions") or []]
     # Balance transactions are in the currency of the payout; where that differs, the dispute's own amount moved.
     withdrawn = [
@@ -168,8 +182,10 @@ def read_dispute(dispute: StripeObject) -> DisputeFacts:
         currency=currency,
         status=str(dispute.get("status") or ""),
         withdrawn_amount=sum(withdrawn),
+        withdrawn_at=_first_time(moves, sign=-1) or created_at,
         reinstated_amount=sum(reinstated),
-        created_at=_time(dispute["created"]),
+        reinstated_at=_first_time(moves, sign=1) or created_at,
+        created_at=created_at,
     )
 
 
@@ -194,7 +210,19 @@ def _read_charge(charge: StripeObject) -> ChargeFacts:
         currency=str(charge["currency"]).lower(),
         method_label=label[:80],
         created_at=_time(charge["created"]),
+        booked_at=_booking_time(charge.get("balance_transaction")) or _time(charge["created"]),
     )
+
+
+def _booking_time(balance_transaction: object) -> datetime | None:
+    """When an expanded balance transaction moved the money; None for a mere id, or where nothing moved."""
+    created = _mapping(balance_transaction).get("created")
+    return None if created is None else _time(created)
+
+
+def _first_time(moves: Sequence[StripeObject], *, sign: int) -> datetime | None:
+    times = [_booking_time(move) for move in moves if _amount(move.get("amount")) * sign > 0]
+    return min((moment for moment in times if moment is not None), default=None)
 
 
 def _took_money(charge: StripeObject) -> bool:

@@ -79,12 +79,16 @@ class LineItem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionRequest:
-    """Everything a Checkout Session is made from; expires_at is UTC."""
+    """Everything a Checkout Session is made from; expires_at is UTC, stripe_coupon_id None without a discount."""
 
     order_public_id: str
     idempotency_key: str
     line_items: tuple[LineItem, ...]
+    stripe_coupon_id: str | None
     customer_email: str | None
+    is_tax_enabled: bool
+    collects_tax_id: bool
+    makes_invoice: bool
     success_url: str
     cancel_url: str
     expires_at: datetime
@@ -105,11 +109,37 @@ def ensure_product(*, public_id: str, title: str) -> str:
     """The Stripe Product of ours, made if need be. Its id is chosen by us, so it can only be made once."""
     settings: Settings = current_app.config["SETTINGS"]
     stripe_id = f"{settings.stripe_app_id}_{public_id}"[:255]
-    with _stripe_errors("product"):
+    with stripe_errors("product"):
         try:
-            _client().v1.products.create(
+            stripe_client().v1.products.create(
                 {"id": stripe_id, "name": title, "metadata": {"app_id": settings.stripe_app_id, "product": public_id}},
                 _single_use_key(f"product:{public_id}"),
+            )
+        except stripe.InvalidRequestError as error:
+            if error.code != "resource_already_exists":
+                raise
+    return stripe_id
+
+
+def ensure_coupon(*, public_id: str, amount_off: int, currency: str, name: str) -> str:
+    """The Stripe Coupon of ours that takes amount_off (minor units) off a session, made if need be; name is for people.
+
+    Its id is chosen by us and a coupon's amount never changes, so it can only be made once and never be wrong.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    stripe_id = f"{settings.stripe_app_id}_{public_id}"[:255]
+    with stripe_errors("coupon"):
+        try:
+            stripe_client().v1.coupons.create(
+                {
+                    "id": stripe_id,
+                    "amount_off": amount_off,
+                    "currency": currency,
+                    "duration": "once",
+                    "name": name[:40],
+                    "metadata": {"app_id": settings.stripe_app_id, "promotion_code": public_id},
+                },
+                _single_use_key(f"coupon:{public_id}"),
             )
         except stripe.InvalidRequestError as error:
             if error.code != "resource_already_exists":
@@ -121,22 +151,23 @@ def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, cu
     """The Stripe Price of ours, found by its lookup key or made. Prices are immutable, so this may run at any time."""
     settings: Settings = current_app.config["SETTINGS"]
     lookup_key = f"{settings.stripe_app_id}:{public_id}"[:200]
-    with _stripe_errors("price"):
-        prices = _client().v1.prices
+    with stripe_errors("price"):
+        prices = stripe_client().v1.prices
         found = prices.list({"lookup_keys": [lookup_key], "limit": 1})
         if found.data:
             return found.data[0].id
+        params: dict[str, Any] = {
+            "product": stripe_product_id,
+            "unit_amount": unit_amount,
+            "currency": currency,
+            "lookup_key": lookup_key,
+            "metadata": {"app_id": settings.stripe_app_id, "price": public_id},
+        }
+        if settings.is_tax_enabled:
+            # Cannot be changed later; a price made before has none, and Stripe then takes the account's default.
+            params["tax_behavior"] = settings.tax_behavior
         try:
-            made = prices.create(
-                {
-                    "product": stripe_product_id,
-                    "unit_amount": unit_amount,
-                    "currency": currency,
-                    "lookup_key": lookup_key,
-                    "metadata": {"app_id": settings.stripe_app_id, "price": public_id},
-                },
-                _single_use_key(f"price:{public_id}"),
-            )
+            made = prices.create(cast(Any, params), _single_use_key(f"price:{public_id}"))
         except stripe.InvalidRequestError:
             # Another worker made it in between: lookup keys are unique among prices.
             found = prices.list({"lookup_keys": [lookup_key], "limit": 1})
@@ -168,35 +199,70 @@ def create_checkout_session(request: SessionRequest) -> CheckoutFacts:
         # A session's metadata does not reach its PaymentIntent by itself.
         "payment_intent_data": {"metadata": request.metadata},
     }
+    if request.stripe_coupon_id is not None:
+        params["discounts"] = [{"coupon": request.stripe_coupon_id}]
     if request.customer_email is not None:
         params["customer_email"] = request.customer_email
-    with _stripe_errors("checkout_session"):
-        session = _client().v1.checkout.sessions.create(cast(Any, params), {"idempotency_key": request.idempotency_key})
+    if request.is_tax_enabled:
+        params["automatic_tax"] = {"enabled": True}
+    if request.collects_tax_id:
+        params["tax_id_collection"] = {"enabled": True}
+    if request.makes_invoice:
+        params["invoice_creation"] = {"enabled": True, "invoice_data": {"metadata": request.metadata}}
+    with stripe_errors("checkout_session"):
+        session = stripe_client().v1.checkout.sessions.create(
+            cast(Any, params), {"idempotency_key": request.idempotency_key}
+        )
         return read_session(session.to_dict())
 
 
 def get_checkout_session(session_id: str) -> CheckoutFacts:
     """A Checkout Session as it is now. Raises StripeObjectMissing, PaymentUnavailable."""
-    with _stripe_errors("checkout_session"):
-        return read_session(_client().v1.checkout.sessions.retrieve(session_id).to_dict())
+    with stripe_errors("checkout_session"):
+        return read_session(stripe_client().v1.checkout.sessions.retrieve(session_id).to_dict())
+
+
+def expire_checkout_session(session_id: str) -> None:
+    """Close an open session, so that nobody can pay on it any more.
+
+    Raises PaymentRefused when it is not open: it was paid or closed meanwhile, so read it. PaymentUnavailable.
+    """
+    with stripe_errors("checkout_session"):
+        stripe_client().v1.checkout.sessions.expire(session_id)
+
+
+def get_invoice_url(invoice_id: str) -> str:
+    """Where Stripe keeps the PDF of an invoice it made; the address works for a while, so ask each time.
+
+    Raises StripeObjectMissing also while the PDF is still being made, PaymentUnavailable.
+    """
+    with stripe_errors("invoice"):
+        invoice = stripe_client().v1.invoices.retrieve(invoice_id).to_dict()
+    url = invoice.get("invoice_pdf") or invoice.get("hosted_invoice_url")
+    if not isinstance(url, str):
+        raise StripeObjectMissing
+    return url
 
 
 def get_payment(payment_intent_id: str) -> PaymentFacts:
     """A PaymentIntent with its charges, refunds and disputes as they are now; all pages are read (F48)."""
-    client = _client()
-    with _stripe_errors("payment_intent"):
+    client = stripe_client()
+    with stripe_errors("payment_intent"):
         intent = client.v1.payment_intents.retrieve(payment_intent_id).to_dict()
         page: Any = {"payment_intent": payment_intent_id, "limit": PAGE_SIZE}
-        charges = [each.to_dict() for each in client.v1.charges.list(page).auto_paging_iter()]
-        refunds = [read_refund(each.to_dict()) for each in client.v1.refunds.list(page).auto_paging_iter()]
+        # The balance transactions say when the money moved, which may be days after the object was made.
+        booked: Any = {**page, "expand": ["data.balance_transaction"]}
+        undone: Any = {**page, "expand": ["data.balance_transaction", "data.failure_balance_transaction"]}
+        charges = [each.to_dict() for each in client.v1.charges.list(booked).auto_paging_iter()]
+        refunds = [read_refund(each.to_dict()) for each in client.v1.refunds.list(undone).auto_paging_iter()]
         disputes = [read_dispute(each.to_dict()) for each in client.v1.disputes.list(page).auto_paging_iter()]
     return read_payment(intent, charges=charges, refunds=refunds, disputes=disputes)
 
 
 def get_payment_metadata(payment_intent_id: str) -> Metadata:
     """The metadata of a PaymentIntent: says whose it is when an event carries none."""
-    with _stripe_errors("payment_intent"):
-        intent = _client().v1.payment_intents.retrieve(payment_intent_id).to_dict()
+    with stripe_errors("payment_intent"):
+        intent = stripe_client().v1.payment_intents.retrieve(payment_intent_id).to_dict()
     return dict(intent.get("metadata") or {})
 
 
@@ -206,8 +272,8 @@ def create_refund(*, charge_id: str, amount: int, idempotency_key: str, refund_r
     Raises PaymentRefused when Stripe says no (more than is left), PaymentUnavailable when the outcome is unknown.
     """
     settings: Settings = current_app.config["SETTINGS"]
-    with _stripe_errors("refund"):
-        refund = _client().v1.refunds.create(
+    with stripe_errors("refund"):
+        refund = stripe_client().v1.refunds.create(
             {
                 "charge": charge_id,
                 "amount": amount,
@@ -220,9 +286,9 @@ def create_refund(*, charge_id: str, amount: int, idempotency_key: str, refund_r
 
 def find_refund(*, charge_id: str, refund_request: str) -> RefundFacts | None:
     """The refund that an earlier create_refund() made, when its answer was lost or its key is forgotten (F41, F44)."""
-    with _stripe_errors("refund"):
+    with stripe_errors("refund"):
         page: Any = {"charge": charge_id, "limit": PAGE_SIZE}
-        for refund in _client().v1.refunds.list(page).auto_paging_iter():
+        for refund in stripe_client().v1.refunds.list(page).auto_paging_iter():
             facts = read_refund(refund.to_dict())
             if facts.metadata.get("refund_request") == refund_request:
                 return facts
@@ -231,14 +297,14 @@ def find_refund(*, charge_id: str, refund_request: str) -> RefundFacts | None:
 
 def list_checkout_sessions(*, created_since: datetime) -> Iterator[CheckoutFacts]:
     """Every Checkout Session of the account made since then, newest first, page by page."""
-    with _stripe_errors("checkout_session"):
+    with stripe_errors("checkout_session"):
         page: Any = {"created": {"gte": int(created_since.astimezone(UTC).timestamp())}, "limit": PAGE_SIZE}
-        for session in _client().v1.checkout.sessions.list(page).auto_paging_iter():
+        for session in stripe_client().v1.checkout.sessions.list(page).auto_paging_iter():
             yield read_session(session.to_dict())
 
 
-def _client() -> stripe.StripeClient:
-    # A network call inside a transaction would hold its locks for as long as Stripe takes.
+def stripe_client() -> stripe.StripeClient:
+    """The app's client, for this package. Raises RuntimeError inside transaction(): its locks would wait for Stripe."""
     if in_transaction():
         raise RuntimeError("Stripe must not be called inside transaction()")
     client: stripe.StripeClient = current_app.extensions["stripe_client"]
@@ -246,7 +312,8 @@ def _client() -> stripe.StripeClient:
 
 
 @contextmanager
-def _stripe_errors(subject: str) -> Iterator[None]:
+def stripe_errors(subject: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours; subject names what was asked for, in the log."""
     try:
         yield
     except stripe.IdempotencyError as error:

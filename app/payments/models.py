@@ -2,19 +2,25 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, String, Text
+from sqlalchemy import CheckConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UTCDateTime
 
+HAS_PAYLOAD = text("payload <> ''")
+
 
 class StripeEvent(Base):
-    """One Event object as Stripe sent it. Its row is the work to do until state leaves "received" or "failed"."""
+    """One Event object as Stripe sent it. Its row is the work to do until state leaves "received" or "failed".
+
+    Rows are never removed: their ids keep a redelivery from having an effect (F11). Only old payloads are emptied.
+    """
 
     __tablename__ = "stripe_events"
     __table_args__ = (
         CheckConstraint("state IN ('received', 'handled', 'ignored', 'failed')", name="state"),
         Index("ix_stripe_events_due", "state", "next_attempt_at"),
+        Index("ix_stripe_events_with_payload", "received_at", sqlite_where=HAS_PAYLOAD, postgresql_where=HAS_PAYLOAD),
     )
 
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
@@ -22,7 +28,7 @@ class StripeEvent(Base):
     api_version: Mapped[str | None] = mapped_column(String(60))  # absent in thin events
     livemode: Mapped[bool]
     object_id: Mapped[str | None] = mapped_column(String(255), index=True)  # absent where the payload has none
-    payload: Mapped[str] = mapped_column(Text)
+    payload: Mapped[str] = mapped_column(Text)  # "" once it is old and handled
     state: Mapped[str] = mapped_column(String(10), default="received")
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     delivery_count: Mapped[int] = mapped_column(default=1)

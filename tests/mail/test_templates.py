@@ -38,9 +38,37 @@ RECEIPT = {
 }
 DATA: dict[str, dict[str, Any]] = {
     "receipt": RECEIPT,
-    "claim_seat": {"titles": ["Course A", "Course B"], "order_number": "TU-1001", "days": 30, "claim_url": SIGNED},
+    "claim_seat": {
+        "titles": ["Course A", "Course B"],
+        "order_number": "TU-1001",
+        "from_name": "Maya Okafor",
+        "days": 30,
+        "claim_url": SIGNED,
+    },
+    "gift_seat": {
+        "titles": ["Course A"],
+        "from_name": "Maya Okafor",
+        "recipient_name": "Nia",
+        "message": "Happy birthday!\nYours, Maya",
+        "days": 30,
+        "claim_url": SIGNED,
+    },
+    "seat_lost": {
+        "titles": ["Course A"],
+        "cause": "reassigned",
+        "courses_url": {"path": "/account/courses", "purpose": "", "value": ""},
+    },
     "payment_failed": {"titles": ["Course A"], "reason": "Not enough funds.", "course_url": SIGNED},
     "order_refunded": {"order_number": "TU-1001", "amount": 9700, "currency": "usd", "access_closed": True},
+    "order_returned": {
+        "order_number": "TU-1001",
+        "titles": ["Course A"],
+        "amount": 9700,
+        "currency": "usd",
+        "cause": "sold_out",
+        "course_url": SIGNED,
+    },
+    "refund_failed": {"order_number": "TU-1001", "amount": 9700, "currency": "usd", "access_open": True},
     "confirm_address": {"confirm_url": SIGNED},
     "sign_in_link": {"link_url": SIGNED, "minutes": 15},
     "reset_password": {"reset_url": SIGNED},
@@ -52,8 +80,12 @@ DATA: dict[str, dict[str, Any]] = {
 SUBJECTS = {
     "receipt": "Your receipt from NextSkill Lab: $252.72, order TU-1001",
     "claim_seat": "Open Course A and 1 more",
+    "gift_seat": "Maya Okafor gave you Course A",
+    "seat_lost": "Your seat in Course A has ended",
     "payment_failed": "Your payment for Course A didn’t come through",
     "order_refunded": "$97.00 refunded, order TU-1001",
+    "order_returned": "We’re returning $97.00: Course A is full",
+    "refund_failed": "Your refund of $97.00 came back to us, order TU-1001",
     "confirm_address": "Confirm your email address for NextSkill Lab",
     "sign_in_link": "Your sign-in link for NextSkill Lab",
     "reset_password": "Choose a new password for NextSkill Lab",
@@ -131,7 +163,8 @@ def test_both_parts_say_where_to_go(app: Flask, template: str) -> None:
 @pytest.mark.parametrize(
     ("template", "field"),
     [("receipt", "customer_name"), ("receipt", "order_number"), ("receipt", "payment_method_label"),
-     ("receipt", "button_label"), ("payment_failed", "reason"), ("claim_seat", "order_number")],
+     ("receipt", "button_label"), ("payment_failed", "reason"), ("claim_seat", "order_number"), ("claim_seat", "from_name"),
+     ("gift_seat", "from_name"), ("gift_seat", "recipient_name"), ("gift_seat", "message")],
 )  # fmt: skip
 def test_data_stays_in_its_place(app: Flask, template: str, field: str) -> None:
     mail = render(template, **{field: EVIL})
@@ -176,6 +209,119 @@ def test_a_yen_receipt_has_no_cents(app: Flask) -> None:
 @pytest.mark.parametrize(("is_closed", "text"), [(True, "are closed now"), (False, "stay open")])
 def test_a_refund_says_what_happens_to_the_courses(app: Flask, is_closed: bool, text: str) -> None:
     mail = render("order_refunded", access_closed=is_closed)
+
+    assert text in mail.text
+    assert text in mail.html
+
+
+SEAT = {"target": "seat", "title": "Course A", "seat_position": 2, "seat_count": 3, "seat_email": "ann@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (SEAT, "for seat 2 of 3 of Course A (ann@example.org). That seat is closed now; the others stay open."),
+        ({**SEAT, "seat_count": 1, "seat_email": ""}, "of Course A. That seat is closed now."),
+        ({"target": "line", "title": "Course A"}, "It was for Course A. Its seats are closed now"),
+        ({"target": "amount"}, "Your courses stay open."),
+        ({"target": "amount", "access_paused": True}, "courses stay paused until your bank has decided"),
+        ({**SEAT, "access_closed": True}, "(ann@example.org). The order’s courses are closed now."),
+    ],
+)
+def test_a_refund_names_what_it_was_for(app: Flask, changes: dict[str, Any], text: str) -> None:
+    mail = render("order_refunded", **{"access_closed": False, **changes})
+
+    assert text in mail.text
+    assert text in mail.html
+    assert ".\n\n--" in mail.text
+
+
+@pytest.mark.parametrize(
+    ("cause", "subject", "text"),
+    [
+        ("sold_out", "We’re returning $97.00: Course A is full", "after the last seat had gone to somebody else"),
+        ("paid_twice", "We’re returning $97.00: order TU-1001 was paid twice", "The first payment counts"),
+    ],
+)
+def test_money_that_goes_back_by_itself_says_why(app: Flask, cause: str, subject: str, text: str) -> None:
+    mail = render("order_returned", cause=cause)
+
+    assert mail.subject == subject
+    assert text in mail.text
+    assert text in mail.html
+    assert "There’s nothing you need to do" in mail.text
+
+
+def test_the_receipt_of_a_gift_names_whom_it_is_for_and_the_day(app: Flask) -> None:
+    gift = {"gift_recipient": "Sam", "gift_on": "2026-12-24T08:00:00+00:00", "takes_seat": False, "free_seats": 0}
+    mail = render("receipt", **gift)
+    at_once = render("receipt", **{**gift, "gift_on": ""})
+
+    for part in (mail.text, mail.html):
+        assert "Your gift for Sam goes out by email on December 24, 2026." in part
+        assert "open:" not in part
+    assert "Your gift for Sam is on its way by email." in at_once.text
+
+
+def test_the_receipt_of_seats_counts_those_to_give_out(app: Flask) -> None:
+    own = render("receipt", takes_seat=True, free_seats=2)
+    none_own = render("receipt", takes_seat=False, free_seats=1)
+
+    assert "2 more seats are yours to give out" in own.text
+    assert "2 more seats are yours to give out" in own.html
+    assert "1 seat is yours to give out" in none_own.text
+    assert "1 seat is yours to give out" in none_own.html
+
+
+def test_the_receipt_names_the_code_and_tax_that_is_included(app: Flask) -> None:
+    mail = render("receipt", discount_code="LAUNCH20", is_tax_included=True, total_amount=23400)
+
+    assert "Discount (LAUNCH20): -$10.00" in mail.text
+    assert "Tax included: $18.72" in mail.text
+    assert "\nTax: " not in mail.text
+    assert "Discount (LAUNCH20)" in mail.html
+    assert "Tax included" in mail.html
+
+
+def test_an_invitation_names_who_keeps_the_seat(app: Flask) -> None:
+    named, unnamed = render("claim_seat"), render("claim_seat", from_name="")
+
+    for part in (named.text, named.html):
+        assert "Maya Okafor bought seats" in part
+    for part in (unnamed.text, unnamed.html):
+        assert "bought seats" not in part
+        assert "A seat is yours in" in part
+
+
+def test_a_mail_queued_before_names_were_written_still_goes_out(app: Flask) -> None:
+    data = {name: value for name, value in DATA["claim_seat"].items() if name != "from_name"}
+
+    mail = render_message(Message(template="claim_seat", to_address="maya@example.org", message_id="<m@x>", data=data))
+
+    assert "A seat is yours in" in mail.text
+
+
+def test_a_gift_shows_its_message_line_by_line(app: Flask) -> None:
+    mail = render("gift_seat")
+
+    assert "Maya Okafor wrote:\n> Happy birthday!\n> Yours, Maya\n" in mail.text
+    assert "Happy birthday!<br>Yours, Maya" in mail.html
+
+
+def test_a_gift_without_names_or_message_reads_well(app: Flask) -> None:
+    mail = render("gift_seat", from_name="", recipient_name="", message="")
+
+    assert mail.subject == "A gift for you: Course A"
+    assert mail.text.startswith("Somebody gave you:\n- Course A\n")
+    assert "wrote" not in mail.text
+    assert "m-quote" not in mail.html
+
+
+@pytest.mark.parametrize(
+    ("cause", "text"), [("reassigned", "gave it to somebody else"), ("refunded", "Your progress is kept")]
+)
+def test_a_lost_seat_says_why(app: Flask, cause: str, text: str) -> None:
+    mail = render("seat_lost", cause=cause)
 
     assert text in mail.text
     assert text in mail.html
