@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from environs import Env, EnvError, validate
 
 Environment = Literal["demo", "production", "test"]
+TaxBehavior = Literal["exclusive", "inclusive"]
+CONSENTS = ("terms", "eu_waiver")
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STRIPE_API_BASE = "https://api.stripe.com"
 SANDBOX_API_BASE = "http://127.0.0.1:5001"
@@ -48,6 +50,12 @@ class Settings:
     site_timezone: str
     proxy_count: int
     refund_days: int
+    is_tax_enabled: bool
+    tax_behavior: TaxBehavior
+    collects_tax_ids: bool
+    makes_invoices: bool
+    consents: tuple[str, ...]
+    metrics_token: str | None
 
     @property
     def is_production(self) -> bool:
@@ -114,7 +122,24 @@ def _read(env: Env, instance: Path) -> Settings:
         site_timezone=env.str("SITE_TIMEZONE", "UTC"),
         proxy_count=env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10)),
         refund_days=env.int("REFUND_DAYS", 14, validate=validate.Range(min=0, max=365)),
+        is_tax_enabled=env.bool("TAX_ENABLED", False),
+        tax_behavior=cast(
+            TaxBehavior,
+            env.str("TAX_BEHAVIOR", "exclusive", validate=validate.OneOf(["exclusive", "inclusive"])),
+        ),
+        collects_tax_ids=env.bool("TAX_ID_COLLECTION", False),
+        makes_invoices=env.bool("STRIPE_INVOICES", False),
+        consents=_read_consents(env.str("CONSENTS", "")),
+        metrics_token=env.str("METRICS_TOKEN", "") or None,
     )
+
+
+def _read_consents(text: str) -> tuple[str, ...]:
+    asked = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = sorted(set(asked) - set(CONSENTS))
+    if unknown:
+        raise ConfigError(f"CONSENTS knows {' and '.join(CONSENTS)}, but not {unknown[0]}.")
+    return tuple(name for name in CONSENTS if name in asked)
 
 
 def _stripe_api_base(env: Env, *, is_production: bool) -> str:
@@ -156,6 +181,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError("STRIPE_WEBHOOK_SECRET is empty: copy the signing secret of your webhook endpoint.")
     if any(len(secret) < 16 for secret in settings.stripe_webhook_secrets):  # noqa: PLR2004 - a typing slip, not a policy
         raise ConfigError("STRIPE_WEBHOOK_SECRET is too short to be a signing secret.")
+    if settings.metrics_token is not None and len(settings.metrics_token) < 16:  # noqa: PLR2004 - not to be guessed
+        raise ConfigError("METRICS_TOKEN must have at least 16 characters.")
     if settings.is_livemode and not settings.is_production:
         raise ConfigError("STRIPE_SECRET_KEY is a live key: it charges real cards, so it needs APP_ENV=production.")
 

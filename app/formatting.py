@@ -1,4 +1,4 @@
-"""Money and times as people read them; the filters that pages and mails share."""
+"""Money, times and addresses as people read them; the filters that pages and mails share."""
 
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,12 @@ def date_long(moment: datetime | str | None) -> str:
 def datetime_short(moment: datetime | str | None) -> str:
     """A moment as "Nov 22, 16:48" in the shop's time zone."""
     return _format(moment, "MMM d, HH:mm")
+
+
+def mask_email(email: str) -> str:
+    """ "maya@example.org" as "m•••@example.org"; "your email address" while none is known."""
+    name, _, domain = email.partition("@")
+    return f"{name[:1]}•••@{domain}" if domain else "your email address"
 
 
 def _format(moment: datetime | str | None, pattern: str) -> str:

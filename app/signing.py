@@ -3,8 +3,9 @@
 from typing import Any
 
 from flask import current_app
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
+from app import clock
 from app.errors import AppError
 
 
@@ -26,6 +27,13 @@ class LinkInvalid(AppError):
     sentence = "Copy the whole address from the mail, or ask for a new one."
 
 
+class ClockSigner(TimestampSigner):
+    """Signs with the time of app.clock, the only source of time."""
+
+    def get_timestamp(self) -> int:
+        return int(clock.now().timestamp())
+
+
 def sign_link(purpose: str, value: Any) -> str:
     """A URL-safe token of value that only read_link() with the same purpose accepts."""
     return _serializer(purpose).dumps(value)
@@ -42,4 +50,4 @@ def read_link(purpose: str, token: str, *, max_age_seconds: int) -> Any:
 
 
 def _serializer(purpose: str) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=f"tuition:{purpose}")
+    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=f"tuition:{purpose}", signer=ClockSigner)

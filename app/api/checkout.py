@@ -9,7 +9,8 @@ from flask import request
 from app.accounts.emails import normalize_email
 from app.api.blueprint import PREFIX, ShopBlueprint
 from app.api.schemas import CheckoutHeaders, CheckoutSessionArguments, CheckoutSessionSchema
-from app.checkout.services import Buyer, start_checkout
+from app.checkout.choices import Buyer, Wish
+from app.checkout.services import start_checkout
 from app.extensions import limiter
 
 STARTS = "120 per minute"
@@ -32,7 +33,13 @@ def create_checkout_session(headers: dict[str, Any], arguments: dict[str, Any]) 
     """
     email = normalize_email(arguments["email"]) if arguments["email"] else None
     buyer = Buyer(user_id=None, browser_key=_buyer_key(headers["idempotency_key"]), email=email)
-    started = start_checkout(price_public_id=arguments["price_id"], buyer=buyer)
+    wish = Wish(
+        quantity=arguments["quantity"],
+        purpose="team" if arguments["quantity"] > 1 else "self",
+        code=arguments["code"],
+        consents=frozenset(arguments["consents"]),
+    )
+    started = start_checkout(price_public_id=arguments["price_id"], buyer=buyer, wish=wish)
     return {
         "id": started.stripe_checkout_session_id,
         "url": started.url,

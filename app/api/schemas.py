@@ -220,7 +220,25 @@ class CheckoutSessionArguments(Schema):
         validate=[validate.Length(min=3, max=320), PRINTABLE],
         metadata={"description": "Filled in on the payment page; needed when the price is free"},
     )
-    quantity = fields.Integer(load_default=1, strict=True, validate=validate.Range(min=1, max=1))
+    quantity = fields.Integer(
+        load_default=1,
+        strict=True,
+        validate=validate.Range(min=1, max=100),
+        metadata={
+            "description": "Seats; of several the first is the buyer's, the others are given out on the order's page"
+        },
+    )
+    code = fields.String(
+        load_default="",
+        validate=[validate.Length(max=60), PRINTABLE],
+        metadata={"description": "A promotion code"},
+    )
+    consents = fields.List(
+        fields.String(validate=validate.OneOf(["terms", "eu_waiver"])),
+        load_default=list,
+        validate=validate.Length(max=2),
+        metadata={"description": "What the buyer agreed to, where the shop asks for it"},
+    )
 
 
 class CheckoutHeaders(Schema):

@@ -3,18 +3,24 @@
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import or_, update
+from sqlalchemy import select, update
 
 from app import clock
-from app.catalog.models import Product
-from app.checkout.findings import add_finding
-from app.checkout.ledger import derive_state, sum_entries
-from app.checkout.models import InvoiceCounter, LedgerEntry, Order, OrderNote
-from app.checkout.numbers import format_order_number
-from app.checkout.receipts import queue_payment_failed, queue_receipt, queue_refund_notice
-from app.checkout.refunds import NothingToRefund, plan_refund
+from app.checkout.findings import add_finding, resolve_finding
+from app.checkout.fulfillment import fulfill, tell_about_lost_seats
+from app.checkout.holds import hold_seats, redeem_code, release_code
+from app.checkout.ledger import (
+    derive_state,
+    list_payments,
+    list_refunded_seat_ids,
+)
+from app.checkout.models import InvoiceCounter, Order, OrderNote, RefundRequest
+from app.checkout.money_returns import follow_refunds, is_late_return_undone, return_late_payment, return_surplus
+from app.checkout.receipts import queue_payment_failed, queue_receipt
+from app.checkout.refunds import list_requests
 from app.db import db
-from app.enrollment.seats import issue_seats, queue_claim_mail, seat_user, set_seat_status
+from app.enrollment.models import Seat
+from app.enrollment.seats import set_seat_statuses
 
 log = structlog.get_logger()
 
@@ -30,6 +36,7 @@ SEAT_STATUS = {
     "refunded": "revoked",
     "lost": "revoked",
 }
+ENDED_STATES = ("refunded", "lost")
 
 
 def apply_money(order: Order) -> None:
@@ -41,23 +48,18 @@ def apply_money(order: Order) -> None:
     order.state = state
     if order.number is None:
         _complete_order(order)
+    elif is_late_return_undone(order) and not _list_item_ids(order):
+        # P3 could not be kept: the money came back to us, so its buyer gets what it was for.
+        fulfill(order)
+        queue_receipt(order)
     order.check_after = _next_check(order)
-    _return_surplus(order)
-    changed = set_seat_status(order_item_ids=[item.id for item in order.items], status=SEAT_STATUS[state])
+    return_surplus(order)
+    requests = list_requests(order.id)
+    _follow_with_seats(order, requests)
     if state != before:
         db.session.add(OrderNote(order_id=order.id, kind=state, text=state, created_at=clock.now()))
         log.info("order_changed", order=order.public_id, before=before, after=state)
-    _tell_about_refunds(order)
-    if state in {"refunded", "lost"}:
-        _release_capacity(order)
-    elif changed and not order.holds_capacity and not _take_capacity(order):
-        # P6: a refund that failed or an appeal that was won gives access back, whoever has the seat meanwhile.
-        add_finding(
-            key=f"oversold:{order.public_id}",
-            order_id=order.id,
-            kind="oversold",
-            detail="The money came back after the seat had gone to somebody else: one more than the course has seats.",
-        )
+    follow_refunds(order, requests)
 
 
 def close_unpaid(order: Order, *, state: str) -> None:
@@ -67,7 +69,9 @@ def close_unpaid(order: Order, *, state: str) -> None:
     order.state = state
     order.expired_at = clock.now()
     order.check_after = None
-    _release_capacity(order)
+    for item in order.items:
+        hold_seats(item, wanted=0)
+    release_code(order.id)
     db.session.add(OrderNote(order_id=order.id, kind=state, text=state, created_at=clock.now()))
     # Only a delayed method ends as failed; a declined card leaves its session open.
     if state == "failed" and order.email is not None:
@@ -85,115 +89,74 @@ def _complete_order(order: Order) -> None:
     ).scalar_one()
     order.paid_at = min(entry.occurred_at for entry in order.entries if entry.kind == "payment")
     db.session.flush()
-    if not order.holds_capacity and not _take_capacity(order):
+    if not _hold_all(order):
         # P3: the money came after the seat had gone to somebody else.
-        for payment in _list_payments(order)[:1]:
-            _plan_return(
-                order,
-                payment,
-                request_key=f"capacity:{order.public_id}",
-                reason="Every seat was taken before the payment arrived.",
-            )
-        add_finding(
-            key=f"capacity:{order.public_id}",
-            order_id=order.id,
-            kind="late_payment",
-            detail="Paid after the last seat was gone; the money goes back by itself.",
-        )
+        return_late_payment(order)
         return
-    for item in order.items:
-        seat_ids = issue_seats(
-            order_item_id=item.id,
-            product_id=item.product_id,
-            quantity=item.quantity,
-            courses=item.courses,
-            email=order.email,
-        )
-        if order.user_id is not None:
-            seat_user(seat_id=seat_ids[0], user_id=order.user_id)
-        elif order.email is not None:
-            for seat_id in seat_ids:
-                queue_claim_mail(
-                    seat_id=seat_id,
-                    titles=[course["title"] for course in item.courses],
-                    order_number=format_order_number(order.number),
-                )
+    fulfill(order)
     queue_receipt(order)
 
 
-def _return_surplus(order: Order) -> None:
-    """P4: of two payments the first grants, each further one goes back by itself."""
-    for extra in _list_payments(order)[1:]:
-        _plan_return(order, extra, request_key=f"second-payment:{extra.stripe_object_id}", reason="Paid twice.")
-        add_finding(
-            key=f"second-payment:{extra.stripe_object_id}",
-            order_id=order.id,
-            kind="second_payment",
-            detail="The order was paid twice; the second payment goes back by itself.",
-        )
+def _hold_all(order: Order) -> bool:
+    """Hold the seats again that an unpaid order had given back; False, and none held, when they are gone."""
+    with db.session.begin_nested() as savepoint:
+        for item in order.items:
+            if not hold_seats(item, wanted=item.quantity):
+                savepoint.rollback()
+                return False
+    return True
 
 
-def _list_payments(order: Order) -> list[LedgerEntry]:
-    payments = [entry for entry in order.entries if entry.kind == "payment" and entry.amount > 0]
-    return sorted(payments, key=lambda entry: (entry.occurred_at, entry.id))
-
-
-def _plan_return(order: Order, payment: LedgerEntry, *, request_key: str, reason: str) -> None:
-    """Give back what is left of one payment; somebody may have refunded it in Stripe's dashboard before we looked."""
-    returned = sum_entries(
-        entry for entry in order.entries if entry.related_stripe_object_id == payment.stripe_object_id
+def _follow_with_seats(order: Order, requests: list[RefundRequest]) -> None:
+    """Open and close seats one by one, and hold as much of capacity and code as is still sold."""
+    has_ended = order.state in ENDED_STATES
+    item_ids = _list_item_ids(order)
+    refunded = list_refunded_seat_ids(order.entries, requests, item_ids=item_ids)
+    set_seat_statuses(
+        order_item_ids=[item.id for item in order.items],
+        status=SEAT_STATUS[order.state],
+        refunded_seat_ids=refunded,
     )
-    try:
-        plan_refund(
-            order,
-            request_key=request_key,
-            amount=payment.amount - returned.refunded_amount,
-            reason=reason,
-            charge_id=payment.stripe_object_id,
+    tell_about_lost_seats(order)
+    sold = [item_id for seat_id, item_id in item_ids.items() if seat_id not in refunded and not has_ended]
+    is_held = [hold_seats(item, wanted=sold.count(item.id)) for item in order.items]
+    if all(is_held):
+        resolve_finding(key=f"oversold:{order.public_id}", resolution="Every sold seat is within the capacity again.")
+    else:
+        # P6: a refund that failed or an appeal that was won gives access back, whoever has the seat meanwhile.
+        add_finding(
+            key=f"oversold:{order.public_id}",
+            order_id=order.id,
+            kind="oversold",
+            detail="The money came back after the seat had gone to somebody else: one more than the course has seats.",
         )
-    except NothingToRefund:
-        log.info("nothing_left_to_return", order=order.public_id)
+    if has_ended or not item_ids:
+        release_code(order.id)
+        resolve_finding(key=f"code_over_limit:{order.public_id}", resolution="The order’s use was given back.")
+    elif redeem_code(order.id):
+        resolve_finding(key=f"code_over_limit:{order.public_id}", resolution="The code’s uses are within its limit.")
+    else:
+        # P2: the price the buyer was shown stands, though another buyer has the use that this order gave back.
+        add_finding(
+            key=f"code_over_limit:{order.public_id}",
+            order_id=order.id,
+            kind="code_over_limit",
+            detail="Paid late with a code whose last use had gone to somebody else: one use more than its limit.",
+        )
+
+
+def _list_item_ids(order: Order) -> dict[int, int]:
+    """The order's seats, each with its order item's id; none where the last seat had gone before the money came."""
+    rows = db.session.execute(
+        select(Seat.id, Seat.order_item_id).where(Seat.order_item_id.in_([item.id for item in order.items]))
+    )
+    return {row.id: row.order_item_id for row in rows}
 
 
 def _next_check(order: Order) -> datetime | None:
     """When to look at Stripe again though no event came; None where no more money can move."""
     moment = clock.now()
     is_watched = order.paid_at is not None and order.paid_at > moment - WATCHED_FOR
-    if order.total_amount == 0 or not (is_watched or order.state == "disputed"):
+    if not list_payments(order.entries) or not (is_watched or order.state == "disputed"):
         return None
     return moment + WATCH_INTERVAL
-
-
-def _tell_about_refunds(order: Order) -> None:
-    is_closed = order.state in {"refunded", "lost"}
-    for entry in order.entries:
-        if entry.kind == "refund" and order.email is not None:
-            queue_refund_notice(order, entry=entry, is_access_closed=is_closed)
-
-
-def _take_capacity(order: Order) -> bool:
-    """Hold the seats again that an expired order had given back; the conditional updates decide."""
-    with db.session.begin_nested() as savepoint:
-        for item in order.items:
-            held = db.session.execute(
-                update(Product)
-                .where(Product.id == item.product_id)
-                .where(or_(Product.capacity.is_(None), Product.taken_seats + item.quantity <= Product.capacity))
-                .values(taken_seats=Product.taken_seats + item.quantity)
-                .returning(Product.id)
-            ).scalar_one_or_none()
-            if held is None:
-                savepoint.rollback()
-                return False
-    order.holds_capacity = True
-    return True
-
-
-def _release_capacity(order: Order) -> None:
-    if not order.holds_capacity:
-        return
-    for item in order.items:
-        db.session.execute(
-            update(Product).where(Product.id == item.product_id).values(taken_seats=Product.taken_seats - item.quantity)
-        )
-    order.holds_capacity = False

@@ -37,8 +37,21 @@ class AlreadyEnrolled(AppError):
         self.order_public_id = order_public_id
 
 
+class CodeUnusable(AppError):
+    """The promotion code is unknown, over, used up or not for this: one answer for all, so that none can be guessed."""
+
+    code = "code_unusable"
+    status = 422
+    title = "This code doesn’t work here"
+    sentence = "This code can’t be used for this purchase. Check its spelling, or leave it out."
+    nothing_charged = True
+
+    def __init__(self) -> None:
+        super().__init__(field="code")
+
+
 class EmailNeeded(AppError):
-    """A free course for a guest: there is no Stripe page that would ask for the address."""
+    """Nothing is to pay, so no Stripe page asks a guest for the address; or a code counts uses by person."""
 
     code = "email_needed"
     status = 422
@@ -47,6 +60,16 @@ class EmailNeeded(AppError):
 
     def __init__(self) -> None:
         super().__init__(field="email")
+
+
+class CheckoutChanged(AppError):
+    """Another tab of the same buyer chose differently in the same moment; only one choice may be payable."""
+
+    code = "checkout_changed"
+    status = 409
+    title = "You changed your mind in another tab"
+    sentence = "Open the course and choose again: only one checkout can be open at a time."
+    nothing_charged = True
 
 
 class AmountMismatch(AppError):

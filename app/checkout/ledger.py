@@ -1,13 +1,16 @@
 """The ledger: facts about money, once each, and the order's state as a pure function of them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import select
 
 from app import clock
-from app.checkout.models import LedgerEntry
-from app.db import insert_once
-from app.payments.facts import PaymentFacts
+from app.checkout.models import LedgerEntry, RefundRequest
+from app.db import db, insert_once
+from app.payments.facts import DisputeFacts, PaymentFacts, RefundFacts
 
 # Stripe's words for a refund whose money is on its way or there; the others moved nothing, or moved it back.
 REFUND_OUT = frozenset({"pending", "succeeded"})
@@ -20,7 +23,10 @@ DISPUTE_LOST = frozenset({"lost", "appeal_needs_response", "appeal_under_review"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A ledger entry before it is stored. amount in minor units of currency, never negative."""
+    """A ledger entry before it is stored. amount in minor units of currency, never negative.
+
+    refund_request is the public id of the wish of ours that Stripe's refund names, None for one made at Stripe.
+    """
 
     kind: str
     stripe_object_id: str
@@ -29,6 +35,10 @@ class Entry:
     currency: str
     status: str
     occurred_at: datetime
+    refund_request: str | None = None
+
+
+AnyEntry = TypeVar("AnyEntry", bound=LedgerEntry | Entry)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,20 +72,75 @@ def derive_state(entries: Sequence[LedgerEntry | Entry]) -> str | None:
     """The order's state by its ledger, None while no money (not even zero) arrived. Order of arrival cannot matter.
 
     Policies P5 and P7 (payments.md 0.3): partial refunds keep the order paid; a chargeback suspends, its verdict
-    decides; only refunds of everything that was captured end it.
+    decides; only refunds of everything that was captured end it. Of two payments one that stands is enough (P4).
     """
-    kinds = {entry.kind for entry in entries}
-    if "payment" not in kinds:
+    if not any(entry.kind == "payment" for entry in entries):
         return None
-    verdicts = _dispute_verdicts(entries)
     sums = sum_entries(entries)
+    fates = {derive_fate(charge, entries) for charge in list_payments(entries)} or {"standing"}
+    if sums.captured_amount > 0 and sums.refunded_amount >= sums.captured_amount:
+        fates.discard("standing")
+        fates.discard("disputed")
+    if "standing" in fates:
+        return "partially_refunded" if sums.refunded_amount > 0 else "paid"
+    return next((fate for fate in ("disputed", "lost") if fate in fates), "refunded")
+
+
+def derive_fate(charge: AnyEntry, entries: Sequence[AnyEntry]) -> str:
+    """What became of one payment: "standing", "disputed", "lost" to its payer's bank, or "refunded" altogether."""
+    own = list_entries_of_charge(charge, entries)
+    verdicts = _dispute_verdicts(own)
     if "lost" in verdicts:
         return "lost"
-    if sums.captured_amount > 0 and sums.refunded_amount >= sums.captured_amount:
+    if sum_entries(own).refunded_amount >= charge.amount:
         return "refunded"
-    if "open" in verdicts:
-        return "disputed"
-    return "partially_refunded" if sums.refunded_amount > 0 else "paid"
+    return "disputed" if "open" in verdicts else "standing"
+
+
+def list_payments(entries: Iterable[AnyEntry]) -> list[AnyEntry]:
+    """The charges that took money, the earliest first."""
+    payments = [entry for entry in entries if entry.kind == "payment" and entry.amount > 0]
+    return sorted(payments, key=lambda entry: (entry.occurred_at, entry.stripe_object_id))
+
+
+def list_entries_of_charge(charge: AnyEntry, entries: Sequence[AnyEntry]) -> list[AnyEntry]:
+    """What moved one charge's money back; what names no charge of the order counts as the first one's."""
+    payments = list_payments(entries)
+    known_ids = {payment.stripe_object_id for payment in payments}
+    is_first = bool(payments) and payments[0].stripe_object_id == charge.stripe_object_id
+    return [
+        entry
+        for entry in entries
+        if entry.kind != "payment"
+        and (
+            entry.related_stripe_object_id == charge.stripe_object_id
+            or (is_first and entry.related_stripe_object_id not in known_ids)
+        )
+    ]
+
+
+def sum_refunds_by_request(entries: Iterable[LedgerEntry]) -> dict[int, int]:
+    """What went back for each wish of ours, by its row's id; 0 when its refund failed."""
+    totals: dict[int, int] = {}
+    for entry in entries:
+        if entry.refund_request_id is not None:
+            sign = -1 if entry.kind == "refund_failed" else 1
+            totals[entry.refund_request_id] = totals.get(entry.refund_request_id, 0) + sign * entry.amount
+    return totals
+
+
+def list_refunded_seat_ids(
+    entries: Iterable[LedgerEntry], requests: Iterable[RefundRequest], *, item_ids: Mapping[int, int]
+) -> set[int]:
+    """The seats that went back one by one or with their line, whatever came first; item_ids: order item by seat.
+
+    A seat whose refund failed is not among them (P6), unless another refund of it went out.
+    """
+    returned = sum_refunds_by_request(entries)
+    closed = [request for request in requests if returned.get(request.id, 0) > 0]
+    seat_ids = {request.seat_id for request in closed if request.seat_id is not None}
+    lines = {request.order_item_id for request in closed if request.seat_id is None}
+    return {seat_id for seat_id, item_id in item_ids.items() if seat_id in seat_ids or item_id in lines}
 
 
 def _dispute_verdicts(entries: Sequence[LedgerEntry | Entry]) -> set[str]:
@@ -98,7 +163,7 @@ def _dispute_verdicts(entries: Sequence[LedgerEntry | Entry]) -> set[str]:
 def list_new_facts(payment: PaymentFacts, known: Iterable[LedgerEntry]) -> list[Entry]:
     """The entries that a reading of Stripe justifies; those that are known already may be among them.
 
-    A refund that failed before we ever saw it took no money and needs no entry.
+    An entry's time is when the money moved, so that a span of the ledger and of Stripe's balance hold the same.
     """
     known_refunds = {entry.stripe_object_id for entry in known if entry.kind == "refund"}
     facts = [
@@ -109,47 +174,79 @@ def list_new_facts(payment: PaymentFacts, known: Iterable[LedgerEntry]) -> list[
             amount=charge.amount,
             currency=charge.currency,
             status="succeeded",
-            occurred_at=charge.created_at,
+            occurred_at=charge.booked_at,
         )
         for charge in payment.charges
     ]
     for refund in payment.refunds:
-        entry = Entry(
-            kind="refund",
-            stripe_object_id=refund.id,
-            related_stripe_object_id=refund.charge_id,
-            amount=refund.amount,
-            currency=refund.currency,
-            status=refund.status,
-            occurred_at=refund.created_at,
-        )
-        if refund.status in REFUND_OUT:
-            facts.append(entry)
-        elif refund.status in REFUND_UNDONE and refund.id in known_refunds:
-            facts.append(_as_kind(entry, kind="refund_failed", amount=refund.amount))
+        facts += _list_refund_facts(refund, is_known=refund.id in known_refunds)
     for dispute in payment.disputes:
-        is_known = dispute.status in DISPUTE_OPEN | DISPUTE_WON | DISPUTE_LOST
-        # An inquiry asks for nothing yet (P7); once money moved, it is a dispute whatever its status is called.
-        if not dispute.withdrawn_amount and (not is_known or dispute.status == "warning_closed"):
-            continue
-        entry = Entry(
-            kind="dispute_opened",
-            stripe_object_id=dispute.id,
-            related_stripe_object_id=dispute.charge_id,
-            amount=dispute.amount,
-            currency=dispute.currency,
-            status=dispute.status,
-            occurred_at=dispute.created_at,
+        facts += _list_dispute_facts(dispute)
+    return facts
+
+
+def _list_refund_facts(refund: RefundFacts, *, is_known: bool) -> list[Entry]:
+    """One entry while the money is out, two once it came back; none for somebody else's that never moved any.
+
+    A failed refund of ours always has both: its wish must not wait for ever.
+    """
+    request = refund.metadata.get("refund_request")
+    entry = Entry(
+        kind="refund",
+        stripe_object_id=refund.id,
+        related_stripe_object_id=refund.charge_id,
+        amount=refund.amount,
+        currency=refund.currency,
+        status=refund.status,
+        occurred_at=refund.booked_at,
+        refund_request=request,
+    )
+    if refund.status in REFUND_OUT:
+        return [entry]
+    has_moved = is_known or refund.undone_at is not None
+    if refund.status not in REFUND_UNDONE or not (has_moved or request is not None):
+        return []
+    return [entry, replace(entry, kind="refund_failed", occurred_at=refund.undone_at or refund.booked_at)]
+
+
+def _list_dispute_facts(dispute: DisputeFacts) -> list[Entry]:
+    """Stripe moves a dispute's money at most twice, out and back (its reference on disputes, read 2026-11)."""
+    is_known = dispute.status in DISPUTE_OPEN | DISPUTE_WON | DISPUTE_LOST
+    # An inquiry asks for nothing yet (P7); once money moved, it is a dispute whatever its status is called.
+    if not dispute.withdrawn_amount and (not is_known or dispute.status == "warning_closed"):
+        return []
+    entry = Entry(
+        kind="dispute_opened",
+        stripe_object_id=dispute.id,
+        related_stripe_object_id=dispute.charge_id,
+        amount=dispute.amount,
+        currency=dispute.currency,
+        status=dispute.status,
+        occurred_at=dispute.created_at,
+    )
+    facts = [entry]
+    if dispute.withdrawn_amount:
+        facts.append(
+            replace(
+                entry,
+                kind="dispute_withdrawn",
+                amount=dispute.withdrawn_amount,
+                occurred_at=dispute.withdrawn_at,
+            )
         )
-        facts.append(entry)
-        if dispute.withdrawn_amount:
-            facts.append(_as_kind(entry, kind="dispute_withdrawn", amount=dispute.withdrawn_amount))
-        if dispute.reinstated_amount:
-            facts.append(_as_kind(entry, kind="dispute_reinstated", amount=dispute.reinstated_amount))
-        if dispute.status in DISPUTE_WON:
-            facts.append(_as_kind(entry, kind="dispute_won", amount=0))
-        elif dispute.status in DISPUTE_LOST:
-            facts.append(_as_kind(entry, kind="dispute_lost", amount=0))
+    if dispute.reinstated_amount:
+        facts.append(
+            replace(
+                entry,
+                kind="dispute_reinstated",
+                amount=dispute.reinstated_amount,
+                occurred_at=dispute.reinstated_at,
+            )
+        )
+    if dispute.status in DISPUTE_WON:
+        facts.append(replace(entry, kind="dispute_won", amount=0, occurred_at=dispute.reinstated_at))
+    elif dispute.status in DISPUTE_LOST:
+        facts.append(replace(entry, kind="dispute_lost", amount=0))
     return facts
 
 
@@ -162,6 +259,7 @@ def record_entry(*, order_id: int, entry: Entry) -> bool:
             "kind": entry.kind,
             "stripe_object_id": entry.stripe_object_id,
             "related_stripe_object_id": entry.related_stripe_object_id,
+            "refund_request_id": _find_request_id(order_id, entry.refund_request),
             "amount": entry.amount,
             "currency": entry.currency,
             "status": entry.status,
@@ -173,13 +271,10 @@ def record_entry(*, order_id: int, entry: Entry) -> bool:
     return row_id is not None
 
 
-def _as_kind(entry: Entry, *, kind: str, amount: int) -> Entry:
-    return Entry(
-        kind=kind,
-        stripe_object_id=entry.stripe_object_id,
-        related_stripe_object_id=entry.related_stripe_object_id,
-        amount=amount,
-        currency=entry.currency,
-        status=entry.status,
-        occurred_at=entry.occurred_at,
+def _find_request_id(order_id: int, refund_request: str | None) -> int | None:
+    """The wish that a refund's metadata names, if it is one of this order's."""
+    if refund_request is None:
+        return None
+    return db.session.scalar(
+        select(RefundRequest.id).where(RefundRequest.public_id == refund_request, RefundRequest.order_id == order_id)
     )

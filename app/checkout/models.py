@@ -22,7 +22,9 @@ class Order(Base):
             name="state",
         ),
         CheckConstraint("total_amount >= 0 AND subtotal_amount >= 0 AND discount_amount >= 0", name="amounts"),
-        # One payable order for one buyer and one choice: the second click finds the first click's row.
+        CheckConstraint("purpose IN ('self', 'team', 'gift')", name="purpose"),
+        # One payable order for one buyer and product: the second click finds the first click's row, and a changed
+        # mind (another price, code, quantity) must close it first.
         Index(
             "uq_orders_open",
             "buyer_key",
@@ -38,7 +40,11 @@ class Order(Base):
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     number: Mapped[int | None] = mapped_column(unique=True)  # the invoice number; none until money arrived
     buyer_key: Mapped[str] = mapped_column(String(80), index=True)  # "user:7" or "browser:<random>"
-    choice_key: Mapped[str] = mapped_column(String(200))  # what is bought: price ids and quantities
+    choice_key: Mapped[str] = mapped_column(String(200))  # what is bought: the product's public id
+    # What exactly was chosen of it, as a hash: price, quantity, code, gift, address. The same click gives the same one.
+    choice_digest: Mapped[str] = mapped_column(String(64), default="")
+    purpose: Mapped[str] = mapped_column(String(10), default="self")
+    takes_seat: Mapped[bool] = mapped_column(default=True)  # whether the buyer sits on the first seat
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # none for a guest
     email: Mapped[str | None] = mapped_column(String(320), index=True)  # none until a guest typed it at Stripe
     customer_name: Mapped[str] = mapped_column(String(200), default="")
@@ -47,13 +53,14 @@ class Order(Base):
     subtotal_amount: Mapped[int]
     discount_amount: Mapped[int] = mapped_column(default=0)
     tax_amount: Mapped[int] = mapped_column(default=0)  # Stripe's automatic tax, known once paid
-    total_amount: Mapped[int]  # subtotal - discount; what Stripe must ask for before tax
+    is_tax_included: Mapped[bool] = mapped_column(default=False)  # whether total_amount holds tax_amount already
+    total_amount: Mapped[int]  # subtotal - discount; what Stripe must ask for, tax on top apart
     state: Mapped[str] = mapped_column(String(20), default="pending")
     failure_reason: Mapped[str | None] = mapped_column(String(300))  # of the last declined try
     payment_method_label: Mapped[str] = mapped_column(String(80), default="")
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none: free or not begun
     stripe_customer_id: Mapped[str | None] = mapped_column(String(255), index=True)
-    holds_capacity: Mapped[bool] = mapped_column(default=True)
+    stripe_invoice_id: Mapped[str | None] = mapped_column(String(255))  # none: the shop does not let Stripe make them
     attention: Mapped[str | None] = mapped_column(Text)  # why a person should look; none: nothing to do
     # When the last applied reading of Stripe began: an older reading must not overwrite a newer one.
     read_started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -66,12 +73,20 @@ class Order(Base):
     attempts: Mapped[list["CheckoutAttempt"]] = relationship(lazy="raise", order_by="CheckoutAttempt.number")
     entries: Mapped[list["LedgerEntry"]] = relationship(lazy="raise", order_by="LedgerEntry.id")
 
+    @property
+    def charged_amount(self) -> int:
+        """What the buyer paid or pays, in minor units of currency: the total and the tax that comes on top of it."""
+        return self.total_amount if self.is_tax_included else self.total_amount + self.tax_amount
+
 
 class OrderItem(Base):
     """What was bought, as it was then: later edits of the course or its price do not reach it."""
 
     __tablename__ = "order_items"
-    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("held_quantity >= 0 AND held_quantity <= quantity", name="held_quantity"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
@@ -81,12 +96,26 @@ class OrderItem(Base):
     currency: Mapped[str] = mapped_column(String(3))
     unit_amount: Mapped[int]
     quantity: Mapped[int]
+    held_quantity: Mapped[int] = mapped_column(default=0)  # how many of the product's taken seats are this item's
     subtotal_amount: Mapped[int]
     discount_amount: Mapped[int] = mapped_column(default=0)
     tax_amount: Mapped[int] = mapped_column(default=0)
     total_amount: Mapped[int]
     courses: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # course_id, title, access_days
     refund_days: Mapped[int]
+
+
+class Gift(Base):
+    """Whom an order is for, where that is not its buyer."""
+
+    __tablename__ = "gifts"
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    recipient_email: Mapped[str] = mapped_column(String(320))
+    recipient_name: Mapped[str] = mapped_column(String(120), default="")
+    giver_name: Mapped[str] = mapped_column(String(120), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    send_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: as soon as it is paid
 
 
 class CheckoutAttempt(Base):
@@ -126,6 +155,7 @@ class LedgerEntry(Base):
     kind: Mapped[str] = mapped_column(String(30))
     stripe_object_id: Mapped[str] = mapped_column(String(255))
     related_stripe_object_id: Mapped[str | None] = mapped_column(String(255))  # the charge a refund or dispute is of
+    refund_request_id: Mapped[int | None] = mapped_column(ForeignKey("refund_requests.id"))  # none: not asked by us
     amount: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[str] = mapped_column(String(40), default="")  # Stripe's word when it was written
@@ -223,6 +253,7 @@ class Finding(Base):
     detail: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     resolved_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while open
+    resolution: Mapped[str | None] = mapped_column(Text)  # how it was resolved; none while open
 
 
 class InvoiceCounter(Base):

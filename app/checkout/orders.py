@@ -1,6 +1,6 @@
 """Reading orders for their owners. Ownership is part of every query: another's order does not exist."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,12 +8,14 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import selectinload
 
 from app import clock
+from app.catalog.models import Price
 from app.checkout.ledger import sum_entries
-from app.checkout.models import CheckoutAttempt, LedgerEntry, Order
+from app.checkout.models import CheckoutAttempt, Gift, LedgerEntry, Order, OrderItem, RefundRequest
 from app.checkout.numbers import format_order_number
-from app.checkout.receipts import ORDER_PURPOSE
-from app.checkout.services import GUEST_ACCESS
+from app.checkout.ownership import GUEST_ACCESS
+from app.checkout.receipts import ORDER_PURPOSE, find_code_name
 from app.db import db
+from app.enrollment.models import Seat
 from app.errors import NotFound
 from app.formatting import money
 from app.signing import read_link
@@ -51,7 +53,10 @@ class OrderLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderView:
-    """An order as its buyer may see it; amounts in minor units of currency, times UTC."""
+    """An order as its buyer may see it; amounts in minor units of currency, times UTC.
+
+    total_amount is what was charged, tax included or not; gift_on is None for a gift that goes out with the payment.
+    """
 
     id: int
     public_id: str
@@ -60,10 +65,14 @@ class OrderView:
     state: str
     email: str
     customer_name: str
+    purpose: str
+    takes_seat: bool
     items: tuple[OrderLine, ...]
     subtotal_amount: int
     discount_amount: int
+    discount_code: str
     tax_amount: int
+    is_tax_included: bool
     total_amount: int
     refunded_amount: int
     currency: str
@@ -73,6 +82,10 @@ class OrderView:
     failure_reason: str | None
     refund_until: datetime | None
     price_public_id: str
+    has_invoice: bool
+    gift_recipient_name: str
+    gift_recipient_email: str
+    gift_on: datetime | None
 
     @property
     def course_ids(self) -> tuple[int, ...]:
@@ -120,40 +133,57 @@ def list_orders_of_user(*, user_id: int, email: str | None, limit: int = 50) -> 
         .order_by(Order.id.desc())
         .limit(limit)
     )
-    return [_view(order) for order in orders]
+    return _view_all(orders.all())
 
 
 def list_guest_course_ids(*, order_public_ids: Sequence[str]) -> set[int]:
     """What the browser that began these orders may open without an account: for 24 hours from the payment."""
     if not order_public_ids:
         return set()
-    orders = db.session.scalars(
-        select(Order)
-        .options(selectinload(Order.items))
-        .where(Order.public_id.in_(list(order_public_ids)[-20:]))
-        .where(Order.state.in_(GRANTING_STATES), Order.holds_capacity.is_(True))
+    items = db.session.scalars(
+        select(OrderItem)
+        .join(Order, Order.id == OrderItem.order_id)
+        # The buyer's own seat, while it is theirs and paid for: not a gift's, not one that was given to somebody else.
+        .join(Seat, (Seat.order_item_id == OrderItem.id) & (Seat.position == 1) & (Seat.invited_email == Order.email))
+        .where(Order.public_id.in_(list(order_public_ids)[-20:]), Order.takes_seat.is_(True), Seat.status == "active")
+        .where(Order.state.in_(GRANTING_STATES))
         .where(Order.user_id.is_(None), Order.paid_at > clock.now() - GUEST_ACCESS)
     )
-    return {course["course_id"] for order in orders for item in order.items for course in item.courses}
+    return {course["course_id"] for item in items for course in item.courses}
 
 
 def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, datetime]]:
     """What happened to an order, newest first: (kind, sentence, detail, UTC time)."""
+    rows = db.session.execute(
+        select(LedgerEntry, Seat.position, OrderItem.title, OrderItem.quantity)
+        .outerjoin(RefundRequest, RefundRequest.id == LedgerEntry.refund_request_id)
+        .outerjoin(OrderItem, OrderItem.id == RefundRequest.order_item_id)
+        .outerjoin(Seat, Seat.id == RefundRequest.seat_id)
+        .where(LedgerEntry.order_id == order_id)
+        .order_by(LedgerEntry.id)
+    )
     facts: list[tuple[str, str, str, datetime]] = [
         (
             TIMELINE_KINDS.get(entry.kind, entry.kind),
             TIMELINE_SENTENCES[entry.kind].format(amount=money(entry.amount, currency)),
-            "",
-            entry.occurred_at,
+            _describe_target(position, title, quantity),
+            # Stripe gives a verdict no time of its own.
+            entry.recorded_at if entry.kind in {"dispute_won", "dispute_lost"} else entry.occurred_at,
         )
-        for entry in db.session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order_id))
+        for entry, position, title, quantity in rows
         if entry.kind in TIMELINE_SENTENCES and (entry.amount or entry.kind != "payment")
     ]
     created_at = db.session.scalar(select(Order.created_at).where(Order.id == order_id))
     if created_at is not None:
-        facts.append(("created", "Order placed", "", created_at))
-    # Stripe tells whole seconds: within one, what was paid comes after what was placed.
-    return sorted(facts, key=lambda fact: fact[3].replace(microsecond=0), reverse=True)
+        facts.insert(0, ("created", "Order placed", "", created_at))
+    # Stripe tells whole seconds: within one, what was written later comes after what was placed or written before.
+    return sorted(facts, key=lambda fact: fact[3].replace(microsecond=0))[::-1]
+
+
+def _describe_target(position: int | None, title: str | None, quantity: int | None) -> str:
+    if title is None:
+        return ""
+    return f"{title}, seat {position} of {quantity}" if position is not None and quantity != 1 else title
 
 
 def _is_theirs(user_id: int, email: str | None) -> ColumnElement[bool]:
@@ -168,10 +198,22 @@ def _select_orders() -> Select[Order]:
 
 def _view_one(*conditions: ColumnElement[bool]) -> OrderView | None:
     order = db.session.scalar(_select_orders().where(*conditions).execution_options(populate_existing=True))
-    return None if order is None else _view(order)
+    return None if order is None else _view_all([order])[0]
 
 
-def _view(order: Order) -> OrderView:
+def _view_all(orders: Sequence[Order]) -> list[OrderView]:
+    price_ids = {item.price_id for order in orders for item in order.items}
+    prices = {
+        row.id: row.public_id
+        for row in db.session.execute(select(Price.id, Price.public_id).where(Price.id.in_(price_ids)))
+    }
+    gift_ids = [order.id for order in orders if order.purpose == "gift"]
+    found = db.session.scalars(select(Gift).where(Gift.order_id.in_(gift_ids))) if gift_ids else ()
+    gifts = {gift.order_id: gift for gift in found}
+    return [_view(order, prices, gifts.get(order.id)) for order in orders]
+
+
+def _view(order: Order, prices: Mapping[int, str], gift: Gift | None) -> OrderView:
     days = min((item.refund_days for item in order.items), default=0)
     refund_until = order.paid_at + timedelta(days=days) if order.paid_at and days and order.total_amount else None
     return OrderView(
@@ -182,6 +224,8 @@ def _view(order: Order) -> OrderView:
         state=order.state,
         email=order.email or "",
         customer_name=order.customer_name,
+        purpose=order.purpose,
+        takes_seat=order.takes_seat,
         items=tuple(
             OrderLine(
                 title=item.title,
@@ -194,8 +238,10 @@ def _view(order: Order) -> OrderView:
         ),
         subtotal_amount=order.subtotal_amount,
         discount_amount=order.discount_amount,
+        discount_code=find_code_name(order),
         tax_amount=order.tax_amount,
-        total_amount=order.total_amount + order.tax_amount,
+        is_tax_included=order.is_tax_included,
+        total_amount=order.charged_amount,
         refunded_amount=sum_entries(order.entries).refunded_amount,
         currency=order.currency,
         created_at=order.created_at,
@@ -203,5 +249,9 @@ def _view(order: Order) -> OrderView:
         payment_method_label=order.payment_method_label,
         failure_reason=order.failure_reason,
         refund_until=refund_until,
-        price_public_id=order.choice_key.partition(":")[0],
+        price_public_id=prices[order.items[0].price_id] if order.items else "",
+        has_invoice=order.stripe_invoice_id is not None,
+        gift_recipient_name=gift.recipient_name if gift is not None else "",
+        gift_recipient_email=gift.recipient_email if gift is not None else "",
+        gift_on=gift.send_at if gift is not None else None,
     )

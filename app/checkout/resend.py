@@ -9,7 +9,7 @@ from app.checkout.numbers import format_order_number
 from app.checkout.receipts import queue_receipt
 from app.db import retry_conflicts, transaction
 from app.enrollment.models import Seat
-from app.enrollment.seats import queue_claim_mail
+from app.enrollment.seat_mails import Occasion, queue_invitation
 
 MOST_ORDERS = 5
 
@@ -41,9 +41,8 @@ def resend_order_mails(*, email: str) -> None:
                 )
             )
             for seat in seats:
-                queue_claim_mail(
-                    seat_id=seat.id,
-                    titles=[course["title"] for course in items[seat.order_item_id].courses],
+                occasion = Occasion(
+                    titles=tuple(course["title"] for course in items[seat.order_item_id].courses),
                     order_number=format_order_number(order.number),
-                    again=again,
                 )
+                queue_invitation(seat_id=seat.id, occasion=occasion, again=again)

@@ -1,5 +1,6 @@
 """Checkout Sessions of an order: opened with a stored key, found again when the answer was lost (F40, F41)."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -9,6 +10,8 @@ from sqlalchemy.orm import selectinload
 
 from app import clock
 from app.catalog.models import Price
+from app.checkout.errors import CheckoutChanged
+from app.checkout.mirror import mirror_discount
 from app.checkout.models import CheckoutAttempt, Order, OrderItem
 from app.config import Settings
 from app.db import db, insert_once, retry_conflicts, transaction
@@ -20,6 +23,7 @@ from app.payments.gateway import (
     PaymentUnavailable,
     SessionRequest,
     create_checkout_session,
+    expire_checkout_session,
     list_checkout_sessions,
 )
 
@@ -37,7 +41,8 @@ SHORTEST_LIFE = timedelta(minutes=30)
 def open_session(*, order_id: int) -> CheckoutAttempt:
     """The order's open session: the stored one, or one asked of Stripe under the stored key.
 
-    Raises PaymentUnavailable when the outcome is unknown: the next call asks again with the same key.
+    Raises PaymentUnavailable when the outcome is unknown: the next call asks again with the same key. CheckoutChanged
+    when the order was closed meanwhile.
     """
     attempt = _get_attempt(order_id)
     if attempt.stripe_checkout_session_id is not None:
@@ -54,7 +59,18 @@ def open_session(*, order_id: int) -> CheckoutAttempt:
     except PaymentUnavailable:
         facts = _find_lost_session(order_id, attempt)
     save_session(attempt_id=attempt.id, facts=facts)
+    _refuse_left(order_id, facts)
     return _get_attempt(order_id)
+
+
+def _refuse_left(order_id: int, facts: CheckoutFacts) -> None:
+    """The buyer chose anew, in another tab, while Stripe made this session: nobody may pay on it any more."""
+    order = db.session.get_one(Order, order_id, populate_existing=True)
+    if order.state != "expired":
+        return
+    with suppress(PaymentRefused):
+        expire_checkout_session(facts.id)
+    raise CheckoutChanged
 
 
 @retry_conflicts
@@ -106,23 +122,28 @@ def _get_attempt(order_id: int) -> CheckoutAttempt:
 
 @retry_conflicts
 def _begin_attempt(*, order_id: int, number: int) -> CheckoutAttempt:
+    with transaction() as session:
+        add_attempt(session.get_one(Order, order_id), number=number)
+    return _get_attempt(order_id)
+
+
+def add_attempt(order: Order, *, number: int) -> None:
+    """Write down a try to open a session, with its idempotency key, once each. Inside transaction()."""
     settings: Settings = current_app.config["SETTINGS"]
     moment = clock.now()
-    with transaction() as session:
-        order = session.get_one(Order, order_id)
-        expires_at = (moment + timedelta(minutes=settings.checkout_expires_minutes, seconds=30)).replace(microsecond=0)
-        insert_once(
-            CheckoutAttempt,
-            {
-                "order_id": order_id,
-                "number": number,
-                "idempotency_key": f"checkout:{order.public_id}:{number}",
-                "expires_at": expires_at,
-                "created_at": moment,
-            },
-            unique=["order_id", "number"],
-        )
-    return _get_attempt(order_id)
+    # Stripe counts its minimum of 30 minutes from its own clock; whole seconds, as it stores them.
+    expires_at = (moment + timedelta(minutes=settings.checkout_expires_minutes, seconds=30)).replace(microsecond=0)
+    insert_once(
+        CheckoutAttempt,
+        {
+            "order_id": order.id,
+            "number": number,
+            "idempotency_key": f"checkout:{order.public_id}:{number}",
+            "expires_at": expires_at,
+            "created_at": moment,
+        },
+        unique=["order_id", "number"],
+    )
 
 
 def _make_request(order_id: int, attempt: CheckoutAttempt) -> SessionRequest:
@@ -146,7 +167,11 @@ def _make_request(order_id: int, attempt: CheckoutAttempt) -> SessionRequest:
         order_public_id=order.public_id,
         idempotency_key=attempt.idempotency_key,
         line_items=tuple(lines),
+        stripe_coupon_id=mirror_discount(order),
         customer_email=order.email,
+        is_tax_enabled=settings.is_tax_enabled,
+        collects_tax_id=settings.collects_tax_ids,
+        makes_invoice=settings.makes_invoices,
         success_url=settings.public_url + "/checkout/success?session_id={CHECKOUT_SESSION_ID}",
         cancel_url=f"{settings.public_url}/checkout/cancelled?order={order.public_id}",
         expires_at=attempt.expires_at,

@@ -4,7 +4,8 @@ The webhook's task, the return page and the reconciler all call it; none of them
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,16 +20,19 @@ from app.checkout.errors import AmountMismatch
 from app.checkout.findings import record_finding
 from app.checkout.ledger import Entry, list_new_facts, record_entry
 from app.checkout.models import CheckoutAttempt, Order
+from app.checkout.money_returns import note_inquiry
 from app.checkout.sessions import find_session_of_order, make_metadata, save_session
 from app.config import Settings
 from app.db import db, retry_conflicts, transaction
 from app.errors import InvalidInput
 from app.payments.facts import CheckoutFacts, PaymentFacts
-from app.payments.gateway import get_checkout_session, get_payment
+from app.payments.gateway import PaymentRefused, expire_checkout_session, get_checkout_session, get_payment
 
 log = structlog.get_logger()
 
-UNPAID_STATES = ("pending", "processing", "failed", "expired")
+OPEN_STATES = ("pending", "processing")
+CLOSED_STATES = ("failed", "expired")
+UNPAID_STATES = OPEN_STATES + CLOSED_STATES
 PAID_STATUSES = frozenset({"paid", "no_payment_required"})
 # How long after a session's end a lost one may still be found in Stripe's list.
 EXPIRY_MARGIN = timedelta(minutes=5)
@@ -41,6 +45,8 @@ class Reading:
     started_at: datetime
     sessions: tuple[CheckoutFacts, ...]
     payments: tuple[PaymentFacts, ...]
+    # By attempt id: sessions that Stripe has and we do not, because its answer was lost.
+    found_sessions: dict[int, CheckoutFacts] = field(default_factory=dict)
 
     @property
     def paid_sessions(self) -> tuple[CheckoutFacts, ...]:
@@ -59,55 +65,86 @@ def settle(*, order_id: int, session_id: str | None = None) -> None:
     Source: Stripe's fulfillment guide (read 2026-11).
     """
     order = _load_order(order_id)
-    if order.total_amount == 0 and not any(each.stripe_checkout_session_id for each in order.attempts):
+    if needs_no_stripe(order):
         settle_free_order(order_id=order_id)
         return
-    reading = _read_stripe(order, session_id)
-    mismatch = _find_mismatch(order, reading)
+    reading = read_stripe(order, session_id)
+    for attempt_id, facts in reading.found_sessions.items():
+        save_session(attempt_id=attempt_id, facts=facts)
+    mismatch = find_mismatch(order, reading)
     if mismatch is not None:
         record_finding(
             key=f"amount_mismatch:{order.public_id}", order_id=order.id, kind="amount_mismatch", detail=mismatch
         )
         raise AmountMismatch
-    _apply_reading(order_id, reading)
+    _save_reading(order_id, reading)
+    _close_leftovers(order_id, reading)
+
+
+def _close_leftovers(order_id: int, reading: Reading) -> None:
+    """An order that is paid or closed leaves no session behind on which somebody could still pay."""
+    still_open = [each.id for each in reading.sessions if each.status == "open"]
+    if not still_open or db.session.get_one(Order, order_id, populate_existing=True).state in OPEN_STATES:
+        return
+    for session_id in still_open:
+        with suppress(PaymentRefused):
+            expire_checkout_session(session_id)
 
 
 @retry_conflicts
 def settle_free_order(*, order_id: int) -> None:
     """Complete an order of amount zero that needs no Stripe: the entry of zero is its payment. Idempotent."""
     with transaction():
-        order = _lock_order(order_id)
-        if order.state != "pending" or order.total_amount != 0:
-            return
-        record_entry(
-            order_id=order.id,
-            entry=Entry(
-                kind="payment",
-                stripe_object_id=order.public_id,
-                related_stripe_object_id=None,
-                amount=0,
-                currency=order.currency,
-                status="no_payment_required",
-                occurred_at=clock.now(),
-            ),
-        )
-        db.session.refresh(order, ["entries"])
-        apply_money(order)
+        apply_free_order(order_id)
 
 
-def _read_stripe(order: Order, session_id: str | None) -> Reading:
+def apply_free_order(order_id: int) -> None:
+    """As settle_free_order(), as a step of a larger use case: inside its transaction()."""
+    order = lock_order(order_id)
+    if order.state != "pending" or order.total_amount != 0:
+        return
+    record_entry(
+        order_id=order.id,
+        entry=Entry(
+            kind="payment",
+            stripe_object_id=order.public_id,
+            related_stripe_object_id=None,
+            amount=0,
+            currency=order.currency,
+            status="no_payment_required",
+            occurred_at=clock.now(),
+        ),
+    )
+    db.session.refresh(order, ["entries"])
+    apply_money(order)
+
+
+def needs_no_stripe(order: Order) -> bool:
+    """Whether nothing is to pay and Stripe was never asked; order with its attempts loaded."""
+    return order.total_amount == 0 and not any(each.stripe_checkout_session_id for each in order.attempts)
+
+
+def read_stripe(order: Order, session_id: str | None = None) -> Reading:
+    """What Stripe says of an order now; order with its attempts loaded, session_id as in settle(). Only reads.
+
+    Raises PaymentUnavailable, StripeObjectMissing.
+    """
     started_at = clock.now()
     sessions: list[CheckoutFacts] = []
+    found_sessions: dict[int, CheckoutFacts] = {}
     for attempt in order.attempts:
         known_id = attempt.stripe_checkout_session_id
         facts = get_checkout_session(known_id) if known_id is not None else _find_unsaved(order, attempt, session_id)
         if facts is not None:
             sessions.append(facts)
+            if known_id is None:
+                found_sessions[attempt.id] = facts
     payment_ids = dict.fromkeys(each.stripe_payment_intent_id for each in sessions if each.stripe_payment_intent_id)
     return Reading(
         started_at=started_at,
         sessions=tuple(sessions),
         payments=tuple(get_payment(payment_id) for payment_id in payment_ids),
+        found_sessions=found_sessions,
     )
 
 
@@ -115,12 +152,10 @@ def _find_unsaved(order: Order, attempt: CheckoutAttempt, session_id: str | None
     facts = get_checkout_session(session_id) if session_id is not None else None
     if facts is None or facts.metadata != make_metadata(order, attempt.number):
         facts = find_session_of_order(order, attempt)
-    if facts is not None:
-        save_session(attempt_id=attempt.id, facts=facts)
     return facts
 
 
-def _find_mismatch(order: Order, reading: Reading) -> str | None:
+def find_mismatch(order: Order, reading: Reading) -> str | None:
     """Why a paid session may not be granted (P1), as a sentence for the finding; None when all is as ordered."""
     for each in reading.paid_sessions:
         if each.mode != "payment":
@@ -129,7 +164,7 @@ def _find_mismatch(order: Order, reading: Reading) -> str | None:
             return f"Session {each.id} has livemode {each.livemode}, the order {order.livemode}."
         if each.currency != order.currency:
             return f"Session {each.id} charged {each.currency}, the order says {order.currency}."
-        if each.amount_total != order.total_amount + each.amount_tax:
+        if each.amount_total not in {order.total_amount, order.total_amount + each.amount_tax}:
             return (
                 f"Session {each.id} charged {each.amount_total} {each.currency}, the order says {order.total_amount}."
             )
@@ -139,20 +174,30 @@ def _find_mismatch(order: Order, reading: Reading) -> str | None:
     return None
 
 
+def apply_reading(order_id: int, reading: Reading) -> None:
+    """Write what a reading says: entries once each, the state they derive, and what follows. Inside transaction().
+
+    A reading that began before the last applied one is dropped.
+    """
+    order = lock_order(order_id)
+    if order.read_started_at is not None and reading.started_at < order.read_started_at:
+        log.info("reading_outdated", order=order.public_id)
+        return
+    order.read_started_at = reading.started_at
+    _record_facts(order, reading)
+    for dispute in (each for payment in reading.payments for each in payment.disputes):
+        note_inquiry(order, dispute)
+    if any(entry.kind == "payment" for entry in order.entries):
+        _take_over_details(order, reading)
+        apply_money(order)
+    elif order.state in UNPAID_STATES:
+        _follow_sessions(order, reading)
+
+
 @retry_conflicts
-def _apply_reading(order_id: int, reading: Reading) -> None:
+def _save_reading(order_id: int, reading: Reading) -> None:
     with transaction():
-        order = _lock_order(order_id)
-        if order.read_started_at is not None and reading.started_at < order.read_started_at:
-            log.info("reading_outdated", order=order.public_id)
-            return
-        order.read_started_at = reading.started_at
-        _record_facts(order, reading)
-        if any(entry.kind == "payment" for entry in order.entries):
-            _take_over_details(order, reading)
-            apply_money(order)
-        elif order.state in UNPAID_STATES:
-            _follow_sessions(order, reading)
+        apply_reading(order_id, reading)
 
 
 def _record_facts(order: Order, reading: Reading) -> None:
@@ -188,6 +233,8 @@ def _take_over_details(order: Order, reading: Reading) -> None:
         order.customer_name = each.customer_name[:200] or order.customer_name
         order.stripe_customer_id = each.stripe_customer_id
         order.tax_amount = each.amount_tax
+        order.is_tax_included = each.amount_tax > 0 and each.amount_total == order.total_amount
+        order.stripe_invoice_id = each.stripe_invoice_id or order.stripe_invoice_id
 
 
 def _read_email(facts: CheckoutFacts) -> str | None:
@@ -210,6 +257,9 @@ def _follow_sessions(order: Order, reading: Reading) -> None:
             order.email = order.email or _read_email(each)
         order.stripe_payment_intent_id = order.stripe_payment_intent_id or each.stripe_payment_intent_id
     state = _derive_unpaid_state(order.attempts, reading)
+    if state == "pending" and order.state in CLOSED_STATES:
+        # What it held is given back, perhaps gone: the session that is still open is closed instead (_close_leftovers).
+        return
     if state in {"pending", "processing"}:
         order.state = state
         order.check_after = clock.now() + timedelta(seconds=settings.reconcile_interval_seconds)
@@ -243,7 +293,8 @@ def _load_order(order_id: int) -> Order:
     )
 
 
-def _lock_order(order_id: int) -> Order:
+def lock_order(order_id: int) -> Order:
+    """The order's row, locked until the transaction() it is called in ends, with items, entries and attempts."""
     return db.session.scalars(
         select(Order)
         .where(Order.id == order_id)

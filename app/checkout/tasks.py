@@ -2,9 +2,12 @@
 
 from app.checkout.events import handle_event
 from app.checkout.reconcile import check_order, list_orders_to_check
+from app.checkout.reconcile_scans import begin_daily_run, list_daily_runs_due, list_free_scan_ids, work_on_page
 from app.checkout.refunds import list_unsent_refund_ids, send_refund
 from app.checkout.settle import settle
 from app.payments.events import list_due_event_ids
+from app.payments.overdue import list_alarming_event_ids, sound_alarm
+from app.payments.retention import empty_old_payloads, list_old_payload_ids
 from app.queue import sweep, task
 
 
@@ -38,3 +41,43 @@ def check_order_task(order_id: int) -> None:
 @sweep("checkout.check_order")
 def find_orders_to_check() -> list[int]:
     return list_orders_to_check()
+
+
+@task("checkout.begin_daily_run")
+def begin_daily_run_task(last_scan_id: int) -> None:
+    begin_daily_run(last_scan_id)
+
+
+@sweep("checkout.begin_daily_run")
+def find_daily_run_due() -> list[int]:
+    return list_daily_runs_due()
+
+
+@task("checkout.reconcile_page")
+def reconcile_page_task(scan_id: int) -> None:
+    work_on_page(scan_id)
+
+
+@sweep("checkout.reconcile_page")
+def find_free_scans() -> list[int]:
+    return list_free_scan_ids()
+
+
+@task("checkout.empty_old_payloads")
+def empty_old_payloads_task(_oldest_event_id: str) -> None:
+    empty_old_payloads()
+
+
+@sweep("checkout.empty_old_payloads")
+def find_old_payloads() -> list[str]:
+    return list_old_payload_ids()
+
+
+@task("checkout.sound_alarm")
+def sound_alarm_task(_oldest_event_id: str) -> None:
+    sound_alarm()
+
+
+@sweep("checkout.sound_alarm")
+def find_alarming_events() -> list[str]:
+    return list_alarming_event_ids()

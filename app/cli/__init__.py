@@ -2,12 +2,17 @@
 
 from flask import Flask
 
+from app.cli.codes import codes
 from app.cli.courses import courses
 from app.cli.demo import demo
 from app.cli.jobs import jobs
+from app.cli.ledger import ledger
+from app.cli.orders import orders
 from app.cli.posts import posts
+from app.cli.stripe import stripe
+from app.cli.users import users
 
-GROUPS = (courses, demo, jobs, posts)
+GROUPS = (codes, courses, demo, jobs, ledger, orders, posts, stripe, users)
 
 
 def init_app(app: Flask) -> None:

@@ -1,5 +1,6 @@
-"""flask courses import | export."""
+"""flask courses import | export | list."""
 
+import json
 from pathlib import Path
 
 import click
@@ -7,7 +8,9 @@ from flask.cli import AppGroup
 
 from app.catalog import services
 from app.catalog.course_files import format_course_file, parse_course_file
+from app.catalog.stock import CourseStock, list_course_stock
 from app.cli.files import fail_in_words, read_files, tell_saved, write_exports
+from app.money import format_money
 
 courses = AppGroup("courses", help="Courses as Markdown files with front matter.")
 
@@ -51,3 +54,36 @@ def export_courses(slug: str | None, export_all: bool, folder: Path | None, as_j
     slugs = services.list_course_slugs() if slug is None else [slug]
     texts = {name: format_course_file(services.get_course_file(name)) for name in slugs}
     write_exports(texts, folder, as_json=as_json)
+
+
+@courses.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: amounts in minor units.")
+@fail_in_words
+def list_all(as_json: bool) -> None:  # noqa: FBT001 - click's form
+    """List every course with its prices and seats, drafts and archived ones too.
+
+    \b
+    Example:
+      flask courses list
+      flask courses list --json
+    """
+    found = list_course_stock()
+    if as_json:
+        click.echo(json.dumps({"courses": [_describe(row) for row in found], "count": len(found)}))
+        return
+    for row in found:
+        prices = ", ".join(format_money(amount, currency) for amount, currency in row.prices) or "not on sale"
+        seats = str(row.taken_seats) if row.capacity is None else f"{row.taken_seats} of {row.capacity}"
+        click.echo(f"{row.status:>9}  {row.slug:<40}  {seats:>10} taken  {prices}")
+    click.echo("1 course." if len(found) == 1 else f"{len(found)} courses.")
+
+
+def _describe(row: CourseStock) -> dict[str, object]:
+    return {
+        "slug": row.slug,
+        "title": row.title,
+        "status": row.status,
+        "prices": [{"unit_amount": amount, "currency": currency} for amount, currency in row.prices],
+        "capacity": row.capacity,
+        "taken": row.taken_seats,
+    }

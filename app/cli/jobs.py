@@ -1,5 +1,6 @@
 """flask jobs: the worker."""
 
+import json
 import threading
 import time
 
@@ -18,7 +19,12 @@ jobs = AppGroup("jobs", help="Work that is done behind the pages: Stripe's event
 @jobs.command("work")
 @click.option("--threads", default=2, show_default=True, help="How many tasks may run at once.")
 def work(threads: int) -> None:
-    """Work until stopped. Example: flask jobs work --threads 4"""
+    """Work until stopped.
+
+    \b
+    Example:
+      flask jobs work --threads 4
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the app for a thread
     threading.Thread(target=_sweep_forever, args=(app,), daemon=True, name="sweeper").start()
     click.echo(f"Working with {threads} threads; unfinished work is looked for every {SWEEP_SECONDS:g} seconds.")
@@ -29,15 +35,26 @@ def work(threads: int) -> None:
 
 
 @jobs.command("run-once")
-def run_once() -> None:
-    """Do everything that is due now and stop. Example: flask jobs run-once"""
-    done = 0
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def run_once(as_json: bool) -> None:  # noqa: FBT001 - click's form
+    """Do everything that is due now and stop.
+
+    \b
+    Example:
+      flask jobs run-once
+      flask jobs run-once --json
+    """
+    done, is_finished = 0, False
     for _ in range(MOST_ROUNDS):
         count = run_sweeps()
         done += count
         if count == 0:
+            is_finished = True
             break
-    click.echo(f"{done} pieces of work were due.")
+    if as_json:
+        click.echo(json.dumps({"done": done, "is_finished": is_finished}))
+        return
+    click.echo(f"{done} pieces of work were due." + ("" if is_finished else " There is more: run it again."))
 
 
 def _sweep_forever(app: Flask) -> None:

@@ -3,16 +3,21 @@
 from flask import Flask
 
 from app.site import (
+    access,
     account,
     blog,
     catalog,
     checkout,
+    claims,
     dev_mail,
     drawings,
+    health,
+    invoices,
     lessons,
     newsletter,
     orders,
     pages,
+    seats,
     sign_in,
     static_files,
     viewer,
@@ -21,16 +26,21 @@ from app.site.blueprint import blueprint
 
 # Imported for the routes they hang on the blueprint.
 VIEWS = (
+    access,
     account,
     blog,
     catalog,
     checkout,
+    claims,
     dev_mail,
     drawings,
+    health,
+    invoices,
     lessons,
     newsletter,
     orders,
     pages,
+    seats,
     sign_in,
     static_files,
 )

@@ -69,8 +69,17 @@ class ProgressView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OtherPriceView:
+    """The price in another currency, and the checkout page that asks for it."""
+
+    url: str
+    unit_amount: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CourseView(CourseCardView):
-    """A course's page: its card's fields and the rest."""
+    """A course's page: its card's fields and the rest. other_prices only while the course is on sale."""
 
     summary: str
     description_html: Markup
@@ -85,6 +94,7 @@ class CourseView(CourseCardView):
     access_days: int | None
     is_archived: bool
     is_draft: bool
+    other_prices: list[OtherPriceView]
 
 
 @blueprint.get("/")
@@ -272,7 +282,17 @@ def _show_course_page(page: CoursePage, progress: ProgressView | None) -> Course
         access_days=page.access_days,
         is_archived=page.status == "archived",
         is_draft=page.status == "draft",
+        other_prices=_show_other_prices(page),
     )
+
+
+def _show_other_prices(page: CoursePage) -> list[OtherPriceView]:
+    if page.card.offer.state != "on_sale":
+        return []
+    return [
+        OtherPriceView(url=f"/checkout/{price.price_id}", unit_amount=price.unit_amount, currency=price.currency)
+        for price in page.other_prices
+    ]
 
 
 def _describe_course(view: CourseView, settings: Settings) -> dict[str, Any]:

@@ -1,36 +1,44 @@
 """Enroll, our checkout page, and the way back from Stripe."""
 
-from flask import Response, current_app, flash, jsonify, redirect, render_template, request, url_for
+from urllib.parse import urlencode
+
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.accounts.emails import normalize_email
 from app.accounts.services import proved_email
 from app.accounts.sessions import current_user_or_none
 from app.blog.reading import find_post_id
-from app.checkout.errors import AlreadyEnrolled, AmountMismatch, EmailNeeded
+from app.checkout.access_links import make_access_token
+from app.checkout.choices import Buyer, get_choice
+from app.checkout.consents import ConsentNeeded
+from app.checkout.errors import AlreadyEnrolled, AmountMismatch, CodeUnusable, EmailNeeded
 from app.checkout.orders import OrderView, find_order_by_public_id, find_order_of_session
 from app.checkout.returning import settle_for_return
-from app.checkout.services import Buyer, get_choice_for_page, start_checkout
-from app.config import Settings
-from app.errors import InvalidInput, NotFound
+from app.checkout.services import start_checkout
+from app.errors import AppError, InvalidInput, NotFound
 from app.extensions import limiter
 from app.payments.gateway import PaymentUnavailable
 from app.reports.library import find_course_slug, find_first_lesson
 from app.site.blueprint import blueprint
 from app.site.browser import get_browser_key, has_browser_key, list_browser_orders, remember_order
+from app.site.checkout_forms import form_values, has_page_fields, read_email, read_wish, shape_checkout
 from app.site.origin import refuse_cross_site
-from app.site.shapes import shape_choice, shape_order
+from app.site.shapes import shape_order
 
 LONGEST_ID = 255
+# Each try of a code is one look at the checkout page or one form sent: nobody guesses codes at this rate (attack A16).
+CODE_TRIES = "20/minute;100/hour"
 
 
 @blueprint.get("/checkout/<price_id>", endpoint="checkout")
+@limiter.limit(CODE_TRIES, exempt_when=lambda: not request.args.get("code"))
 def show_checkout(price_id: str) -> str:
-    return _render_checkout(price_id, errors={}, values={})
+    return _render_checkout(price_id)
 
 
 @blueprint.post("/checkout", endpoint="start_checkout")
 @limiter.limit("120/minute;1200/hour")
+@limiter.limit(CODE_TRIES, exempt_when=lambda: not request.form.get("code"))
 def start_checkout_view() -> BaseResponse:
     refuse_cross_site()
     if _should_plant_cookie():
@@ -39,24 +47,18 @@ def start_checkout_view() -> BaseResponse:
     price_id = request.form.get("price_id", "")
     if not price_id or len(price_id) > LONGEST_ID:
         raise InvalidInput("Open the course page and press Enroll there.", field="price_id")
-    if request.form.get("quantity", "1") != "1":
-        raise InvalidInput("One seat can be bought at a time.", field="quantity")
+    if request.form.get("step") == "update":
+        return Response(_render_checkout(price_id))
     try:
         started = start_checkout(
             price_public_id=price_id,
             buyer=_get_buyer(),
+            wish=read_wish(),
             post_id=find_post_id(request.form.get("post", "")),
             place=request.form.get("place", ""),
         )
-    except (EmailNeeded, InvalidInput) as error:
-        if error.field != "email":
-            raise
-        if "email" not in request.form:
-            # The one-click button of a free course: the page with the field comes next, and nothing is wrong yet.
-            return redirect(url_for("site.checkout", price_id=price_id, post=request.form.get("post") or None), 303)
-        values = {"email": request.form.get("email", "")}
-        page = _render_checkout(price_id, errors={"email": error.sentence}, values=values)
-        return Response(page, error.status)
+    except (EmailNeeded, ConsentNeeded, CodeUnusable, InvalidInput) as error:
+        return _answer_refusal(error, price_id)
     except AlreadyEnrolled as error:
         return _go_to_owned(error, price_id)
     remember_order(started.order_public_id)
@@ -84,6 +86,8 @@ def checkout_success() -> BaseResponse:
         my_courses_url=url_for("site.my_courses"),
         refund_until=order.refund_until,
         poll_url=url_for("site.checkout_status", order=order.public_id),
+        seats_url=url_for("site.seats", order=order.public_id),
+        access_url=url_for("site.access", token=make_access_token(order.public_id)),
         retry_price_id=order.price_public_id,
     )
     return Response(page)
@@ -118,20 +122,28 @@ def _should_plant_cookie() -> bool:
 
 def _get_buyer() -> Buyer:
     user = current_user_or_none()
-    typed = request.form.get("email", "").strip()
     return Buyer(
         user_id=user.id if user is not None else None,
         browser_key=get_browser_key() if user is None else "",
-        email=normalize_email(typed) if typed and user is None else None,
+        email=read_email(user),
     )
+
+
+def _answer_refusal(error: AppError, price_id: str) -> BaseResponse:
+    is_missing = isinstance(error, EmailNeeded | ConsentNeeded)
+    if has_page_fields() or not is_missing or "email" in request.form:
+        return Response(_render_checkout(price_id, error=error), error.status)
+    # The one-click button has none of the fields: the page that has them comes next, and nothing is wrong yet.
+    query = urlencode(form_values())
+    return redirect(url_for("site.checkout", price_id=price_id) + (f"?{query}" if query else ""), 303)
 
 
 def _go_to_owned(error: AlreadyEnrolled, price_id: str) -> BaseResponse:
     order = find_order_by_public_id(error.order_public_id) if error.order_public_id else None
-    if order is not None and order.state == "processing":
+    if order is not None and (order.state == "processing" or order.purpose != "self"):
         return redirect(url_for("site.checkout_success", order=order.public_id), 303)
     flash("You already have this course, so there’s nothing to pay. Continue where you left off.", "info")
-    slug = find_course_slug([each.id for each in get_choice_for_page(price_id).courses])
+    slug = find_course_slug([each.id for each in get_choice(price_id).courses])
     return redirect(url_for("site.course", slug=slug) if slug else url_for("site.my_courses"), 303)
 
 
@@ -181,15 +193,11 @@ def _is_own(order: OrderView) -> bool:
     return order.user_id == user.id or order.email == proved_email(user)
 
 
-def _render_checkout(price_id: str, *, errors: dict[str, str], values: dict[str, str]) -> str:
-    course, offer = shape_choice(get_choice_for_page(price_id))
-    settings: Settings = current_app.config["SETTINGS"]
-    return render_template(
-        "checkout.html",
-        course=course,
-        offer=offer,
-        errors=errors,
-        values=values,
-        post=request.values.get("post", ""),
-        refund_days=settings.refund_days,
-    )
+def _render_checkout(price_id: str, *, error: AppError | None = None) -> str:
+    user = current_user_or_none()
+    buyer_key = Buyer(
+        user_id=user.id if user is not None else None,
+        browser_key=get_browser_key() if user is None and has_browser_key() else "",
+        email=None,
+    ).key
+    return render_template("checkout.html", **shape_checkout(price_id, user=user, buyer_key=buyer_key, error=error))

@@ -1,14 +1,16 @@
 """/courses/<slug>/lessons/<lesson>: a lesson's text, for those who may read it. Previews are for all."""
 
+from datetime import timedelta
 from typing import Any
 
 from flask import redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from app import clock
 from app.catalog.course_pages import LessonPage
 from app.catalog.services import CourseCard, get_lesson, list_course_cards
-from app.enrollment.services import NO_PROGRESS, open_lesson, reopen_lesson
+from app.enrollment.services import NO_PROGRESS, Progress, open_lesson, reopen_lesson
 from app.enrollment.services import complete_lesson as mark_done
 from app.errors import NotFound
 from app.extensions import csrf
@@ -16,6 +18,8 @@ from app.site.blueprint import blueprint
 from app.site.cards import show_course
 from app.site.catalog import lesson_url, read_progress, redirect_moved_course, show_sections, visible_statuses
 from app.site.viewer import get_viewer, list_owned_course_ids, render_page
+
+REMEMBERED_FOR = timedelta(minutes=5)
 
 
 @blueprint.get("/courses/<slug>/lessons/<lesson>")
@@ -44,6 +48,13 @@ def complete_lesson(slug: str, lesson: str) -> AnyResponse:
     return redirect(url_for("site.lesson", slug=page.course_slug, lesson=page.slug), 303)
 
 
+def _is_news(progress: Progress, page: LessonPage) -> bool:
+    """Whether opening the page says more than is noted: another lesson, or a pause. A reload writes nothing."""
+    if progress.last_lesson_id != page.lesson_id or progress.last_opened_at is None:
+        return True
+    return progress.last_opened_at < clock.now() - REMEMBERED_FOR
+
+
 def _show(page: LessonPage, *, is_owned: bool) -> AnyResponse:
     card = list_course_cards([page.course_id], statuses=visible_statuses())[0]
     return render_page("lesson.html", facts=(page, card), values=lambda: _show_lesson(page, card, is_owned=is_owned))
@@ -54,7 +65,7 @@ def _show_lesson(page: LessonPage, card: CourseCard, *, is_owned: bool) -> dict[
     progress = read_progress(page.course_id) if is_owned else NO_PROGRESS
     course = show_course(card)
     sections = show_sections(page.sections, course_slug=page.course_slug, is_open=is_owned, progress=progress)
-    if viewer is not None and is_owned and progress.last_lesson_id != page.lesson_id:
+    if viewer is not None and is_owned and _is_news(progress, page):
         open_lesson(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
     open_slugs = {line.slug for section in sections for line in section.lessons if line.url}
 

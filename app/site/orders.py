@@ -1,13 +1,14 @@
-"""My courses, orders, receipts, and the links that were mailed: an order's, a seat's, find my order."""
+"""My courses, orders and receipts, the mailed link of an order, and finding one's order again."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from flask import abort, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
+from flask import abort, render_template, request, url_for
 
 from app.accounts.emails import normalize_email
 from app.accounts.services import proved_email
-from app.accounts.sessions import current_user_or_none, require_user, sign_in
+from app.accounts.sessions import current_user_or_none, require_user
+from app.checkout.access_links import make_access_token
 from app.checkout.orders import (
     OrderView,
     find_order_by_public_id,
@@ -17,14 +18,15 @@ from app.checkout.orders import (
     list_timeline,
 )
 from app.checkout.resend import resend_order_mails
-from app.enrollment.seats import claim_seat, get_seat_offer
+from app.checkout.seat_orders import summarize_seats
 from app.errors import InvalidInput, NotFound
 from app.extensions import limiter
-from app.reports.library import LibraryCourse, find_course_titles, find_first_lesson, get_library
+from app.reports.library import LibraryCourse, get_library
 from app.site.blueprint import blueprint
 from app.site.browser import list_browser_orders
 from app.site.drawings import cover_url
 from app.site.origin import refuse_cross_site
+from app.site.seats import has_seats_of
 from app.site.shapes import shape_order
 
 LATEST_ORDERS = 3
@@ -39,7 +41,7 @@ def my_courses() -> str:
         "my_courses.html",
         current=courses[0] if courses else None,
         courses=courses[1:],
-        orders=[shape_order(order) for order in orders],
+        orders=_shape_rows(orders),
     )
 
 
@@ -47,7 +49,7 @@ def my_courses() -> str:
 def orders() -> str:
     user = require_user()
     found = list_orders_of_user(user_id=user.id, email=proved_email(user))
-    return render_template("orders.html", orders=[shape_order(order) for order in found])
+    return render_template("orders.html", orders=_shape_rows(found))
 
 
 @blueprint.get("/account/orders/<order>")
@@ -55,17 +57,24 @@ def order(order: str) -> str:
     if order in list_browser_orders():
         found = find_order_by_public_id(order)
         if found is not None:
-            return _render_order(found)
+            return _render_order(
+                found, shape_order(found), seats_url=_seats_url(found) if has_seats_of(order) else None
+            )
     user = current_user_or_none()
     if user is None:
         raise NotFound
-    return _render_order(get_order_of_user(public_id=order, user_id=user.id, email=proved_email(user)))
+    found = get_order_of_user(public_id=order, user_id=user.id, email=proved_email(user))
+    return _render_order(found, shape_order(found), seats_url=_seats_url(found))
 
 
 @blueprint.get("/orders/<token>")
 @limiter.limit("60/minute")
 def order_by_link(token: str) -> str:
-    return _render_order(get_order_of_link(token))
+    found = get_order_of_link(token)
+    shaped = shape_order(found)
+    if found.has_invoice:
+        shaped["receipt_url"] = url_for("site.order_link_invoice", token=token)
+    return _render_order(found, shaped, seats_url=url_for("site.seats_by_link", token=token))
 
 
 @blueprint.route("/find-order", methods=["GET", "POST"])
@@ -83,42 +92,28 @@ def find_order() -> str | tuple[str, int]:
     return render_template("find_order.html", sent=True)
 
 
-@blueprint.get("/seats/claim/<token>")
-@limiter.limit("60/minute")
-def claim(token: str) -> str:
-    offer = get_seat_offer(token)
-    seat = {
-        "course_title": ", ".join(find_course_titles(offer.course_ids)),
-        "from_name": "",
-        "from_whom": "",
-        "giver": "",
-    }
-    state = "used" if offer.is_taken else "expired" if offer.is_closed else "ready"
-    return render_template("claim.html", seat=seat, state=state)
+def _seats_url(order: OrderView) -> str:
+    return url_for("site.seats", order=order.public_id)
 
 
-@blueprint.post("/seats/claim/<token>", endpoint="take_seat")
-@limiter.limit("20/minute")
-def take_seat(token: str) -> BaseResponse:
-    refuse_cross_site()
-    course_ids = get_seat_offer(token).course_ids
-    sign_in(claim_seat(token))
-    first = find_first_lesson(course_ids)
-    if first is None:
-        return redirect(url_for("site.my_courses"), 303)
-    return redirect(url_for("site.lesson", slug=first.course_slug, lesson=first.lesson_slug), 303)
-
-
-def _render_order(found: OrderView) -> str:
+def _render_order(found: OrderView, shaped: dict[str, Any], *, seats_url: str | None) -> str:
     if not found.number:
         abort(404)
     return render_template(
         "order.html",
-        order=shape_order(found),
+        order=shaped,
         timeline=list_timeline(order_id=found.id, currency=found.currency),
-        seats=[],
+        seats=summarize_seats(order_ids=[found.id]).get(found.id) if seats_url is not None else None,
+        seats_url=seats_url,
         refund_until=found.refund_until,
+        access_url=url_for("site.access", token=make_access_token(found.public_id)),
     )
+
+
+def _shape_rows(orders: Sequence[OrderView]) -> list[dict[str, Any]]:
+    """Orders for the list; those with seats to give out lead to them."""
+    seats = summarize_seats(order_ids=[order.id for order in orders])
+    return [{**shape_order(order), "seats": seats.get(order.id), "seats_url": _seats_url(order)} for order in orders]
 
 
 def _shape_course(course: LibraryCourse) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from xml.etree import ElementTree as ET
 
 from flask import Response, url_for
 from markupsafe import Markup
-from sqlalchemy import text
 
-from app.db import db
 from app.errors import NotFound
 from app.front_matter import read_front_matter
 from app.markdown import render_markdown
@@ -20,7 +18,7 @@ from app.site.viewer import cacheable, canonical_url, render_page
 FOLDER = Path(__file__).parent / "pages"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
-CLOSED_PATHS = ("/admin", "/account", "/checkout", "/seats", "/newsletter", "/dev")
+CLOSED_PATHS = ("/access", "/admin", "/account", "/checkout", "/seats", "/newsletter", "/dev")
 
 
 class StandingPage(NamedTuple):
@@ -67,16 +65,3 @@ def robots() -> Response:
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in CLOSED_PATHS)]
     lines.append(f"Sitemap: {canonical_url(url_for('site.sitemap'))}")
     return cacheable(Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8"))
-
-
-@blueprint.get("/healthz")
-def health() -> Response:
-    """The process answers; says nothing about anything else."""
-    return Response("ok\n", content_type="text/plain; charset=utf-8")
-
-
-@blueprint.get("/readyz")
-def ready() -> Response:
-    """The database answers too; when it does not, the one error handler says so with 503."""
-    db.session().execute(text("SELECT 1"))
-    return Response("ok\n", content_type="text/plain; charset=utf-8")

@@ -5,8 +5,9 @@ from typing import Any
 
 from flask import url_for
 
+from app.checkout.choices import Choice
 from app.checkout.orders import OrderView
-from app.checkout.services import Choice
+from app.formatting import mask_email
 from app.reports.library import list_course_slugs
 from app.site.drawings import cover_url
 
@@ -25,7 +26,8 @@ def shape_order(order: OrderView) -> dict[str, Any]:
         "email_masked": mask_email(order.email),
         "method_label": order.payment_method_label,
         "billed_to": order.customer_name,
-        "receipt_url": None,
+        "gift_email_masked": mask_email(order.gift_recipient_email),
+        "receipt_url": url_for("site.order_invoice", order=order.public_id) if order.has_invoice else None,
     }
 
 
@@ -45,9 +47,3 @@ def shape_choice(choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
         "course_url": url_for("site.course", slug=course.slug),
     }
     return shaped, offer
-
-
-def mask_email(email: str) -> str:
-    """ "maya@example.org" as "m•••@example.org"; "your address" while none is known."""
-    name, _, domain = email.partition("@")
-    return f"{name[:1]}•••@{domain}" if domain else "your email address"

@@ -16,8 +16,9 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.catalog.models import Course
+from app.checkout.choices import Buyer, Wish
 from app.checkout.models import CheckoutAttempt, Order
-from app.checkout.services import Buyer, StartedCheckout, start_checkout
+from app.checkout.services import StartedCheckout, start_checkout
 from app.config import SANDBOX_SECRET_KEY, Settings
 from app.db import db
 from app.queue import run_sweeps
@@ -42,10 +43,13 @@ class Shop:
         browser: str = "b1",
         email: str | None = None,
         price: str | None = None,
+        **wish: Any,
     ) -> StartedCheckout:
+        """Press Enroll; wish takes what Wish does: quantity, code, gift and so on."""
         return start_checkout(
             price_public_id=price or get_price(course).public_id,
             buyer=Buyer(user_id=user.id if user else None, browser_key="" if user else browser, email=email),
+            wish=Wish(**wish),
         )
 
     def pay(self, started: StartedCheckout, **body: Any) -> dict[str, Any]:

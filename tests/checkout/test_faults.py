@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 import app.checkout.settle as settle_module
 from app.catalog.models import Product
-from app.checkout.models import CheckoutAttempt, Finding, Order
+from app.checkout.models import CheckoutAttempt, Finding, Order, OrderItem
 from app.db import db, transaction
 from app.enrollment.services import list_open_course_ids
 from app.payments.gateway import PaymentUnavailable
@@ -137,8 +137,7 @@ def test_refund_that_timed_out_is_sent_again_under_its_key(shop: Shop, moving_cl
     user, course = make_user(), make_course(unit_amount=9700, capacity=1)
     started = shop.begin(course, user=user)
     with transaction() as session:
-        order = session.scalars(select(Order)).one()
-        order.holds_capacity = False
+        session.scalars(select(OrderItem)).one().held_quantity = 0
     shop.pay(started)
     pull(shop, kind="api_close", when="after", path="/v1/refunds", method="POST", count=2)
 
@@ -172,11 +171,11 @@ def test_reading_that_began_before_the_last_applied_one_is_dropped(shop: Shop) -
     user, course = make_user(), make_course()
     started = shop.begin(course, user=user)
     order_id = shop.order(started).id
-    old = settle_module._read_stripe(settle_module._load_order(order_id), None)
+    old = settle_module.read_stripe(settle_module._load_order(order_id), None)
     shop.pay(started)
     settle_module.settle(order_id=order_id)
 
-    settle_module._apply_reading(order_id, old)
+    settle_module._save_reading(order_id, old)
 
     assert shop.order(started).state == "paid"
 
@@ -185,7 +184,7 @@ def test_refund_that_stripe_refuses_becomes_a_finding_and_is_not_asked_again(sho
     user, course = make_user(), make_course(unit_amount=9700, capacity=1)
     started = shop.begin(course, user=user)
     with transaction() as session:
-        session.scalars(select(Order)).one().holds_capacity = False
+        session.scalars(select(OrderItem)).one().held_quantity = 0
     shop.pay(started)
     pull(shop, kind="api_error", status=400, when="before", path="/v1/refunds", method="POST", count=1)
 

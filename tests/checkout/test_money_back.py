@@ -6,26 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from app.catalog.models import Product
-from app.checkout.ledger import Entry, derive_state, sum_entries
-from app.checkout.models import Finding, LedgerEntry, Order, RefundRequest
-from app.checkout.services import StartedCheckout
+from app.checkout.ledger import Entry, derive_state
+from app.checkout.models import Finding, Order, OrderItem, RefundRequest
 from app.db import db, transaction
-from app.enrollment.models import Seat
 from app.enrollment.services import list_open_course_ids
-from app.mail.models import Message
 from tests.checkout.conftest import Shop
+from tests.checkout.money import mails, open_findings, open_second_session, payment_intent, refunds, seat_statuses, sums
 from tests.factories import make_course, make_user
-
-
-def sums(order_id: int) -> tuple[int, int, int]:
-    """(captured, refunded, net) in cents."""
-    db.session.rollback()
-    found = sum_entries(db.session.scalars(select(LedgerEntry).where(LedgerEntry.order_id == order_id)).all())
-    return found.captured_amount, found.refunded_amount, found.net_amount
-
-
-def payment_intent(shop: Shop, started: StartedCheckout) -> str:
-    return shop.stripe(f"/v1/checkout/sessions/{started.stripe_checkout_session_id}")["payment_intent"]
 
 
 def test_partial_refunds_keep_access_until_everything_is_back(shop: Shop) -> None:
@@ -43,8 +30,8 @@ def test_partial_refunds_keep_access_until_everything_is_back(shop: Shop) -> Non
     assert shop.order(started).state == "refunded"
     assert sums(shop.order(started).id) == (9700, 9700, 0)
     assert list_open_course_ids(user_id=user.id) == set()
-    refund_mails = db.session.scalars(select(Message).where(Message.template == "order_refunded")).all()
-    assert [mail.data["amount"] for mail in refund_mails] == [2000, 3000, 4700]
+    assert [mail["amount"] for mail in mails("order_refunded")] == [2000, 3000, 4700]
+    assert [mail["access_closed"] for mail in mails("order_refunded")] == [False, False, True]
 
 
 def test_full_refund_gives_the_seat_of_a_limited_course_back(shop: Shop) -> None:
@@ -72,6 +59,22 @@ def test_refund_that_fails_later_restores_money_and_access(shop: Shop) -> None:
     assert shop.order(started).state == "paid"
     assert sums(shop.order(started).id) == (9700, 0, 9700)
     assert list_open_course_ids(user_id=user.id) == {course.id}
+    assert open_findings() == ["refund_failed"]
+    assert [(mail["amount"], mail["access_open"]) for mail in mails("refund_failed")] == [(9700, True)]
+
+
+def test_refund_that_failed_is_made_good_by_another_one(shop: Shop) -> None:
+    started = shop.buy(make_course(unit_amount=9700), user=make_user(), card="4000000000005126")
+    shop.control(f"/refund/{payment_intent(shop, started)}")
+    shop.deliver_all()
+    shop.control("/tick", {"seconds": 3600})
+    shop.deliver_all()
+
+    shop.control(f"/refund/{payment_intent(shop, started)}")
+    shop.deliver_all()
+
+    assert (shop.order(started).state, open_findings()) == ("refunded", [])
+    assert sums(shop.order(started).id) == (9700, 9700, 0)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +115,7 @@ def test_payment_that_comes_after_the_last_seat_went_is_returned_by_itself(shop:
     shop.pay(late, method="bank_debit")
     shop.deliver_all()
     # The first order is given up (as after a wrong verdict about its session), its seat goes to somebody else.
-    with transaction() as session:
-        order = session.scalars(select(Order)).one()
-        order.state, order.holds_capacity = "expired", False
-        session.scalars(select(Product)).one().taken_seats = 0
+    lose_the_seat()
     winner = shop.begin(course, browser="b2")
     shop.pay(winner, email="winner@example.org")
     shop.deliver_all()
@@ -130,7 +130,59 @@ def test_payment_that_comes_after_the_last_seat_went_is_returned_by_itself(shop:
     assert list_open_course_ids(user_id=user.id) == set()
     assert db.session.scalars(select(Product.taken_seats)).one() == 1
     assert [finding.kind for finding in db.session.scalars(select(Finding))] == ["late_payment"]
+    assert open_findings() == []
+    assert [(mail["cause"], mail["amount"]) for mail in mails("order_returned")] == [("sold_out", 9700)]
+    assert mails("order_refunded") == []
     assert db.session.scalars(select(RefundRequest.stripe_refund_id)).one() is not None
+
+
+def test_second_payment_goes_back_by_itself_and_its_buyer_is_told_why(shop: Shop) -> None:
+    user, course = make_user(), make_course(unit_amount=9700)
+    started = shop.begin(course, user=user)
+    again = open_second_session(shop.order(started).id)
+    shop.pay(started)
+    shop.pay(again)
+
+    shop.deliver_all()
+    shop.deliver_all()
+
+    order = shop.order(started)
+    assert refunds(shop) == [9700]
+    assert sums(order.id) == (19_400, 9700, 9700)
+    assert list_open_course_ids(user_id=user.id) == {course.id}
+    assert [finding.kind for finding in db.session.scalars(select(Finding))] == ["second_payment"]
+    assert open_findings() == []
+    assert [(mail["cause"], mail["amount"]) for mail in mails("order_returned")] == [("paid_twice", 9700)]
+    assert mails("order_refunded") == []
+    assert len(mails("receipt")) == 1
+
+
+def test_late_payment_whose_return_fails_buys_its_seat_after_all(shop: Shop) -> None:
+    user, course = make_user(), make_course(unit_amount=9700, capacity=1)
+    late = shop.begin(course, user=user)
+    lose_the_seat()
+    shop.buy(course, user=make_user())
+    shop.pay(late, card="4000000000005126")
+    shop.deliver_all()
+    assert (shop.order(late).state, list_open_course_ids(user_id=user.id)) == ("refunded", set())
+
+    shop.control("/tick", {"seconds": 3600})
+    shop.deliver_all()
+
+    assert shop.order(late).state == "paid"
+    assert list_open_course_ids(user_id=user.id) == {course.id}
+    assert sorted(open_findings()) == ["oversold", "refund_failed"]
+    assert [mail["access_open"] for mail in mails("refund_failed")] == [True]
+    assert len(mails("receipt")) == 2
+    assert db.session.scalars(select(Product.taken_seats)).one() == 1
+
+
+def lose_the_seat() -> None:
+    """The one order there is was given up too early, and its seat went back on sale."""
+    with transaction() as session:
+        session.scalars(select(Order)).one().state = "expired"
+        session.scalars(select(OrderItem)).one().held_quantity = 0
+        session.scalars(select(Product)).one().taken_seats = 0
 
 
 def test_seats_follow_the_money_whoever_sits_on_them(shop: Shop) -> None:
@@ -140,8 +192,7 @@ def test_seats_follow_the_money_whoever_sits_on_them(shop: Shop) -> None:
     shop.control(f"/refund/{payment_intent(shop, started)}")
     shop.deliver_all()
 
-    db.session.rollback()
-    assert db.session.scalars(select(Seat.status)).one() == "revoked"
+    assert seat_statuses() == ["revoked"]
 
 
 def make_entry(kind: str, amount: int = 100, object_id: str = "x") -> Entry:

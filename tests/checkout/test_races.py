@@ -5,16 +5,15 @@ write. A barrier holds every thread between its check and its write, so the cont
 """
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 import app.checkout.apply as apply_module
+import app.checkout.beginning as beginning_module
 import app.checkout.events as events_module
 import app.checkout.refunds as refunds_module
 import app.checkout.services as services_module
@@ -25,7 +24,7 @@ from app.accounts.models import User
 from app.catalog.models import Product
 from app.checkout.errors import SoldOut
 from app.checkout.events import handle_event
-from app.checkout.models import InvoiceCounter, LedgerEntry, Order, RefundRequest
+from app.checkout.models import InvoiceCounter, LedgerEntry, Order, OrderItem, RefundRequest
 from app.checkout.reconcile import check_order
 from app.checkout.refunds import plan_refund, send_refund
 from app.checkout.services import StartedCheckout
@@ -41,10 +40,9 @@ from app.payments.models import StripeEvent
 from app.signing import sign_link
 from tests.checkout.conftest import Shop
 from tests.factories import get_price, make_course, make_user
+from tests.races import Pause, kinds, run_at_once
 
 pytestmark = pytest.mark.slow
-
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -67,46 +65,6 @@ def shop_without_unique_open_orders(shop: Shop) -> Iterator[Shop]:
         # The orders that should not be there stand in the way of the index.
         session.execute(update(Order).values(state="expired"))
         index.create(session.connection())
-
-
-class Pause:
-    """Where every thread waits between its check and its write, and what each saw before."""
-
-    def __init__(self, threads: int) -> None:
-        self._barrier = threading.Barrier(threads)
-        self.seen = threading.local()
-
-    def wait(self) -> None:
-        self._barrier.wait(PATIENCE_SECONDS)
-
-
-def run_at_once(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
-    """Start all calls at the same moment; gives what each returned or raised, in the order of the calls."""
-    outcomes: list[Any] = [None] * len(calls)
-    start = threading.Barrier(len(calls))
-
-    def run(index: int, call: Callable[[], Any]) -> None:
-        with app.app_context():
-            start.wait(PATIENCE_SECONDS)
-            try:
-                outcomes[index] = call()
-            except Exception as error:  # noqa: BLE001 - the test looks at it
-                outcomes[index] = error
-            finally:
-                db.session.remove()
-
-    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-        assert not thread.is_alive(), "a thread hangs: a deadlock that nobody resolves"
-    db.session.rollback()
-    return outcomes
-
-
-def kinds(outcomes: list[Any]) -> Counter[str]:
-    return Counter(type(outcome).__name__ for outcome in outcomes)
 
 
 def count(model: type) -> int:
@@ -148,7 +106,7 @@ def test_control_without_the_index_and_the_lock_two_clicks_are_two_orders(
 ) -> None:
     shop = shop_without_unique_open_orders
     user, course = make_user(), make_course()
-    pause, real = Pause(2), services_module._find_open_order
+    pause, real = Pause(2), services_module.find_open_order
 
     def check_early(*arguments: Any) -> Order | None:
         if hasattr(pause.seen, "order"):
@@ -157,7 +115,8 @@ def test_control_without_the_index_and_the_lock_two_clicks_are_two_orders(
         pause.wait()
         return pause.seen.order
 
-    monkeypatch.setattr(services_module, "_find_open_order", check_early)
+    monkeypatch.setattr(services_module, "find_open_order", check_early)
+    monkeypatch.setattr(beginning_module, "find_open_order", check_early)
 
     outcomes = run_at_once(shop.app, *[lambda: shop.begin(course, user=user)] * 2)
 
@@ -187,22 +146,24 @@ def test_last_seat_is_held_for_one_of_eight(shop: Shop) -> None:
 def test_control_a_check_before_the_write_sells_the_last_seat_four_times(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pause, real = Pause(4), services_module._refuse_owned
+    pause, real = Pause(4), services_module.find_ownership
 
-    def check_early(choice: Any, buyer: Any) -> None:
-        real(choice, buyer)
+    def check_early(choice: Any, buyer: Any) -> Any:
+        owned = real(choice, buyer)
         product = db.session.get_one(Product, choice.product.id, populate_existing=True)
         if product.capacity is not None and product.taken_seats >= product.capacity:
             raise SoldOut
         pause.seen.taken_seats = product.taken_seats
         pause.wait()
+        return owned
 
-    def write_anyway(product_id: int) -> None:
-        taken_seats = pause.seen.taken_seats + 1
-        db.session.execute(update(Product).where(Product.id == product_id).values(taken_seats=taken_seats))
+    def write_anyway(item: OrderItem, *, wanted: int) -> bool:
+        taken_seats = pause.seen.taken_seats + wanted
+        db.session.execute(update(Product).where(Product.id == item.product_id).values(taken_seats=taken_seats))
+        return True
 
-    monkeypatch.setattr(services_module, "_refuse_owned", check_early)
-    monkeypatch.setattr(services_module, "_hold_capacity", write_anyway)
+    monkeypatch.setattr(services_module, "find_ownership", check_early)
+    monkeypatch.setattr(beginning_module, "hold_seats", write_anyway)
 
     outcomes = buy_last_seat_at_once(shop, 4)
 
@@ -358,7 +319,7 @@ def test_control_an_order_read_before_the_lock_takes_a_number_for_every_settler(
 ) -> None:
     _, order_id = prepare_paid_order(shop)
     pause = Pause(4)
-    real_apply, real_lock = settle_module._apply_reading, settle_module._lock_order
+    real_apply, real_lock = settle_module._save_reading, settle_module.lock_order
 
     def read_early(order_id: int, reading: Any) -> None:
         pause.seen.number = db.session.get_one(Order, order_id, populate_existing=True).number
@@ -371,8 +332,8 @@ def test_control_an_order_read_before_the_lock_takes_a_number_for_every_settler(
         set_committed_value(order, "read_started_at", None)
         return order
 
-    monkeypatch.setattr(settle_module, "_apply_reading", read_early)
-    monkeypatch.setattr(settle_module, "_lock_order", lock_but_believe_the_earlier_read)
+    monkeypatch.setattr(settle_module, "_save_reading", read_early)
+    monkeypatch.setattr(settle_module, "lock_order", lock_but_believe_the_earlier_read)
 
     run_at_once(shop.app, *[lambda: settle(order_id=order_id)] * 4)
 
@@ -406,7 +367,7 @@ def test_control_a_number_read_before_the_update_is_given_out_twice(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = pay_many(shop, 4)
-    pause, real_apply = Pause(4), settle_module._apply_reading
+    pause, real_apply = Pause(4), settle_module._save_reading
 
     class StaleUpdate:
         """What update(InvoiceCounter) would be if the next number were counted in Python."""
@@ -425,7 +386,7 @@ def test_control_a_number_read_before_the_update_is_given_out_twice(
         pause.wait()
         real_apply(order_id, reading)
 
-    monkeypatch.setattr(settle_module, "_apply_reading", read_early)
+    monkeypatch.setattr(settle_module, "_save_reading", read_early)
     monkeypatch.setattr(
         apply_module, "update", lambda model: StaleUpdate() if model is InvoiceCounter else update(model)
     )
@@ -487,7 +448,7 @@ def test_control_a_check_before_the_write_gives_the_seat_to_everybody(
 
 def wish_refund(shop: Shop, request_key: str = "click-1", amount: int = 1000) -> int | None:
     with transaction():
-        order = settle_module._lock_order(db.session.scalars(select(Order.id)).one())
+        order = settle_module.lock_order(db.session.scalars(select(Order.id)).one())
         return plan_refund(order, request_key=request_key, amount=amount, reason="")
 
 

@@ -169,7 +169,8 @@ def test_poison_event_delays_only_itself(shop: Shop, monkeypatch: pytest.MonkeyP
     shop.work()
 
     assert (state_of("evt_poison"), state_of("evt_good")) == ("received", "ignored")
-    assert db.session.get_one(StripeEvent, "evt_poison").attempt_count == 1
+    poisoned = db.session.get_one(StripeEvent, "evt_poison")
+    assert (poisoned.attempt_count, poisoned.error) == (1, "crashed: RuntimeError")
 
 
 def test_redelivery_arms_an_event_that_failed(shop: Shop) -> None:

@@ -10,16 +10,9 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.config import Settings
-from app.db import Base, db
+from app.db import db
+from tests.cli.runner import dump
 from tests.shop import CONTENT, course_text, load_course, load_post, post_text
-
-
-def _dump() -> dict[str, list[tuple[object, ...]]]:
-    db.session.rollback()
-    return {
-        table.name: sorted((tuple(map(repr, row)) for row in db.session.execute(select(table))), key=repr)
-        for table in Base.metadata.sorted_tables
-    }
 
 
 def _run(app: Flask, *arguments: str) -> tuple[int, str]:
@@ -40,9 +33,9 @@ def test_the_demo_loads_once_and_changes_no_row_the_second_time(app: Flask, monk
         ("admin@example.org", ["learner", "owner"]),
         ("learner@example.org", ["learner"]),
     ]
-    before = _dump()
+    before = dump()
     assert _run(app, "demo", "load", "--json")[0] == 0
-    assert _dump() == before
+    assert dump() == before
 
 
 def test_the_demo_is_refused_in_production(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,51 +50,51 @@ def test_the_demo_is_refused_in_production(app: Flask, settings: Settings, monke
 
 def test_a_course_exported_and_imported_is_unchanged(app: Flask, tmp_path: Path) -> None:
     assert _run(app, "courses", "import", str(CONTENT / "courses"))[0] == 0
-    before = _dump()
+    before = dump()
 
     assert _run(app, "courses", "export", "--all", "--to", str(tmp_path))[0] == 0
     code, output = _run(app, "courses", "import", "--json", str(tmp_path))
 
     assert code == 0
     assert json.loads(output)["counts"] == {"created": 0, "changed": 0, "unchanged": 7}
-    assert _dump() == before
+    assert dump() == before
 
 
 def test_a_post_exported_and_imported_is_unchanged(app: Flask, tmp_path: Path) -> None:
     load_course(course_text())
     load_post(post_text("Text.", courses="[small-course]", revised="2026-05-06T07:08:09Z"))
-    before = _dump()
+    before = dump()
 
     assert _run(app, "posts", "export", "small-post", "--to", str(tmp_path))[0] == 0
     assert "courses:\n- small-course" in (tmp_path / "small-post.md").read_text()
     code, output = _run(app, "posts", "import", str(tmp_path / "small-post.md"))
 
     assert (code, output.splitlines()[0]) == (0, "unchanged  small-post")
-    assert _dump() == before
+    assert dump() == before
 
 
 def test_one_bad_file_keeps_all_of_them_out(app: Flask, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(course_text())
     (tmp_path / "b.md").write_text(course_text(slug="b", level="expert"))
-    before = _dump()
+    before = dump()
 
     code, output = _run(app, "courses", "import", str(tmp_path))
 
     assert code == 1
     assert "b.md, field level: It must be one of beginner, intermediate, advanced." in output
-    assert _dump() == before
+    assert dump() == before
 
 
 @pytest.mark.parametrize("noun", ["courses", "posts"])
 def test_a_dry_run_keeps_nothing(app: Flask, tmp_path: Path, noun: str) -> None:
     (tmp_path / "a.md").write_text(course_text() if noun == "courses" else post_text())
-    before = _dump()
+    before = dump()
 
     code, output = _run(app, noun, "import", "--dry-run", str(tmp_path))
 
     assert code == 0
     assert "created" in output
-    assert _dump() == before
+    assert dump() == before
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_an_old_address_leads_to_the_new_one(client: FlaskClient) -> None:
      ("/courses/small-course/lessons/one", 3), ("/sitemap.xml", 2), ("/pages/terms", 0)],
 )  # fmt: skip
 def test_a_page_takes_a_fixed_number_of_queries(client: FlaskClient, path: str, most: int) -> None:
-    load_course(course_text())
+    load_course(course_text(prices="[20.00 USD, 18.00 EUR, 15.00 GBP]"))
     load_post(post_text(courses="[small-course]"))
     with count_queries() as with_little:
         assert client.get(path).status_code == 200
@@ -125,6 +125,39 @@ def test_a_page_takes_a_fixed_number_of_queries(client: FlaskClient, path: str, 
         client.get(path)
 
     assert len(with_little) == len(with_much) == most
+
+
+def test_a_course_sold_in_several_currencies_links_to_the_checkout_in_each(client: FlaskClient) -> None:
+    load_course(course_text(prices="[97.00 USD, 89.50 EUR, 79.00 GBP]"))
+    ids = {price.currency: price.public_id for price in db.session.scalars(select(Price))}
+
+    page = client.get("/courses/small-course").text
+
+    assert f'name="price_id" value="{ids["usd"]}"' in page
+    assert re.search(
+        f'Also in <a href="/checkout/{ids["eur"]}"[^>]*>€89.50</a> · <a href="/checkout/{ids["gbp"]}"[^>]*>£79</a></p>',
+        page,
+    )
+
+
+def test_a_new_price_in_another_currency_is_on_the_page_at_once(client: FlaskClient) -> None:
+    load_course(course_text(prices="[97.00 USD, 89.00 EUR]"))
+    assert "€89</a>" in client.get("/courses/small-course").text
+    product_id = db.session.scalars(select(Price.product_id)).first()
+    assert product_id is not None
+
+    replace_price(product_id=product_id, unit_amount=7900, currency="eur")
+
+    page = client.get("/courses/small-course").text
+    assert "€79</a>" in page
+    assert "€89" not in page
+
+
+@pytest.mark.parametrize("head", [{"status": "archived"}, {"capacity": "0"}, {"prices": "[0.00 USD, 89.00 EUR]"}])
+def test_other_currencies_are_named_only_while_the_course_is_sold(client: FlaskClient, head: dict[str, str]) -> None:
+    load_course(course_text(**{"prices": "[97.00 USD, 89.00 EUR]", **head}))
+
+    assert "Also in" not in client.get("/courses/small-course").text
 
 
 def test_offers_read_as_they_are(client: FlaskClient) -> None:

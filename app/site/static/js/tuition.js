@@ -155,3 +155,24 @@ if (summary) {
     if (field) { event.preventDefault(); field.focus(); field.scrollIntoView({ block: "center" }); }
   });
 }
+
+/* Our checkout page: the sums follow seats and purpose at once; the code, and browsers without this, use "Update total". */
+const checkout = $("form[data-checkout]");
+if (checkout) {
+  let latest = 0;
+  const update = async () => {
+    const turn = ++latest;
+    const body = new URLSearchParams(new FormData(checkout));
+    body.set("step", "update");
+    try {
+      const answer = await fetch(checkout.action, { method: "POST", body });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!answer.ok || turn !== latest) return;
+      for (const part of $$("[data-part]")) {
+        const fresh = $(`[data-part="${part.dataset.part}"]`, page);
+        if (fresh) part.replaceChildren(...fresh.childNodes);
+      }
+    } catch { /* offline for a moment: paying asks the server again anyway */ }
+  };
+  for (const field of $$("[data-updates]", checkout)) field.addEventListener("change", update);
+}
