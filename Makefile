@@ -12,7 +12,7 @@ DB ?= sqlite
 
 export PORT
 .DEFAULT_GOAL := help
-.PHONY: help run web worker sandbox test check format lint types imports migrations test-fast test-slow test-sandbox test-postgresql \
+.PHONY: help run web worker sandbox test test-waiting test-computing check format lint types imports migrations test-fast test-slow test-sandbox test-postgresql \
         test-journeys test-browser test-simulation test-crash-points simulate crash-points coverage mutate bench-pages bench-webhooks \
         audit lock clean
 
@@ -48,8 +48,16 @@ sandbox: .venv/run.stamp  ## only the offline Stripe sandbox
 	  "from app.config import load_settings; print(load_settings().stripe_webhook_secrets[0])")} \
 	  exec $(BIN)/python -m app.sandbox
 
-test: check test-slow migrations test-sandbox test-postgresql test-journeys test-simulation test-crash-points test-browser  ## the whole gate, as .ci/run calls it
+# Browser and journeys wait more than they compute: beside them the second core does the rest.
+test: check  ## the whole gate, as .ci/run calls it
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-waiting test-computing
 	@echo "The gate is green."
+
+test-waiting: .venv/dev.stamp
+	@$(MAKE) --no-print-directory --jobs 1 test-journeys test-browser
+
+test-computing: .venv/dev.stamp
+	@$(MAKE) --no-print-directory --jobs 1 migrations test-slow test-sandbox test-postgresql test-simulation test-crash-points
 
 check: lint types imports test-fast  ## the fast part of the gate
 

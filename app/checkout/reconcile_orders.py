@@ -57,8 +57,8 @@ def heal_order(order_id: int, *, session_id: str | None = None) -> Outcome | Non
         return outcome
     try:
         settle(order_id=order_id, session_id=session_id)
-    except AmountMismatch:
-        return outcome
+    except AmountMismatch as error:
+        return _change(outcome, result="unhealed", reason=outcome.reason or error.sentence)
     except PaymentUnavailable:
         _ask_again(order_id)
         return _change(outcome, result="unanswered", reason=PaymentUnavailable.sentence)

@@ -38,11 +38,7 @@ class Since(click.ParamType[datetime]):
 
     name = "DAYS|DATE"
 
-    def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:  # fmt: skip
-        if isinstance(value, datetime):
-            return value
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if value.isdecimal() and len(value) <= len(str(MOST_DAYS)) and 1 <= int(value) <= MOST_DAYS:
             return clock.now() - timedelta(days=int(value))
         settings: Settings = current_app.config["SETTINGS"]

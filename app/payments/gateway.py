@@ -328,7 +328,7 @@ def stripe_errors(subject: str) -> Iterator[None]:
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         log.critical("stripe_key_refused", subject=subject, status=error.http_status)
         raise PaymentUnavailable from error
-    except (stripe.StripeError, ValueError, KeyError, TypeError) as error:
+    except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError) as error:
         # Timeouts, 429, 5xx, an answer that is no JSON or lacks what it must have: the outcome is unknown.
         log.warning("stripe_unavailable", subject=subject, error=type(error).__name__)
         raise PaymentUnavailable from error

@@ -15,7 +15,7 @@ from app.catalog.course_pages import ALL_STATUSES, CoursePage
 from app.catalog.search import LONGEST_SEARCH, Sort
 from app.config import Settings
 from app.enrollment.services import NO_PROGRESS, Progress, get_progress
-from app.errors import NotFound
+from app.errors import InvalidInput, NotFound
 from app.money import to_decimal
 from app.reports import pages
 from app.reports.pages import CourseReport
@@ -146,7 +146,20 @@ def course(slug: str) -> AnyResponse:
         report = pages.get_course_report(slug=slug, statuses=visible_statuses())
     except NotFound:
         return redirect_moved_course(slug)
-    return render_page("course.html", facts=report, values=lambda: _show_course_report(report))
+    code = _read_code()
+    return render_page(
+        "course.html",
+        facts=(report, code),
+        values=lambda: {**_show_course_report(report), "promotion_code": code},
+    )
+
+
+def _read_code() -> str:
+    """The promotion code of a link (?code=), carried on to Enroll, where it is looked up; "" for what can be none."""
+    try:
+        return services.normalize_code(request.args.get("code", ""))
+    except InvalidInput:
+        return ""
 
 
 def visible_statuses() -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def _refuse_newsletter(page: Page) -> None:
 
 def _refuse_checkout(page: Page) -> None:
     page.goto(f"/checkout/{find_price(page.context, COURSE)}")
-    page.get_by_label("Email address").fill("reader@nowhere")
+    page.get_by_label("Your email address").fill("reader@nowhere")
     page.get_by_role("button", name="Continue to payment").click()
 
 

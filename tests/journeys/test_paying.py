@@ -79,7 +79,11 @@ def test_button_after_paying_says_it_is_yours_and_the_guest_may_read_in_this_bro
     person: Person, make_person: Callable[[], Person], database: Truth
 ) -> None:
     session_id = person.begin(COURSE)
-    fields = {"price_id": database.order(session_id).choice_key.partition(":")[0]}
+    price_id = database.one(
+        "SELECT public_id FROM prices WHERE id = (SELECT price_id FROM order_items WHERE order_id = :order)",
+        order=database.order(session_id).id,
+    )[0]
+    fields = {"price_id": price_id}
     person.pay(session_id)
 
     again = person.press_enroll(fields)

@@ -1,115 +1,28 @@
-"""flask stripe doctor: each line can fail, each names its fix, and nothing on the network makes it crash."""
+"""flask stripe doctor about Stripe: each line can fail, each names its fix, and no answer makes it crash."""
 
+import json
 import socket
-import socketserver
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
-from sqlalchemy import select, text, update
-from werkzeug.serving import make_server
 
-from app import clock, create_app
 from app.checkout.events import HANDLED_EVENTS
-from app.db import db, transaction
-from app.mail.models import Message
 from app.payments.account import PINNED_VERSION
-from app.payments.models import StripeEvent
-from app.queue import run_sweeps
 from tests.checkout.conftest import Shop
 from tests.conftest import MovableClock
-from tests.ops.conftest import Ran, post_to_stripe, run
-
-Answer = Callable[[Any, Callable[..., Any]], list[bytes]]
-
-
-@contextmanager
-def serve(application: Any, listening: socket.socket) -> Iterator[None]:
-    """An HTTP server for as long as the block lasts."""
-    host, port = listening.getsockname()[:2]
-    server = make_server(host, port, application, threaded=True, fd=listening.fileno())
-    # Closing waits for the requests, so that no connection is left when the app's pool is thrown away.
-    server.daemon_threads = False
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
-
-
-@contextmanager
-def examined(
-    shop: Shop, *, front: Answer | None = None, web: dict[str, Any] | None = None, **changes: Any
-) -> Iterator[tuple[Flask, str]]:
-    """An app for the command with changed settings, whose PUBLIC_URL is really served: gives it and the address.
-
-    front answers instead of the shop; web are settings that only the web server has.
-    """
-    listening = socket.create_server(("127.0.0.1", 0))
-    url = f"http://localhost:{listening.getsockname()[1]}"
-    settings = replace(shop.settings, public_url=url, **changes)
-    command_app, web_app = create_app(settings), create_app(replace(settings, **(web or {})))
-    try:
-        with listening, serve(front or web_app, listening), command_app.app_context():
-            yield command_app, url
-    finally:
-        for each in (command_app, web_app):
-            with each.app_context():
-                db.session.remove()
-                db.engine.dispose()
-
-
-def doctor(app: Flask, *arguments: str, wait: float = 0) -> Ran:
-    return run(app, "doctor", f"--wait={wait}", *arguments)
-
-
-def checks(ran: Ran) -> dict[str, list[tuple[str, str]]]:
-    """Level and text by the check's name."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for check in ran.json["checks"]:
-        found.setdefault(check["name"], []).append((check["level"], check["what"]))
-    return found
-
-
-def levels(ran: Ran, name: str) -> list[str]:
-    return [level for level, _ in checks(ran).get(name, [])]
-
-
-def add_endpoint(shop: Shop, url: str, events: list[str], **params: str) -> str:
-    named = {f"enabled_events[{index}]": name for index, name in enumerate(events)}
-    return str(post_to_stripe(shop, "/v1/webhook_endpoints", url=f"{url}/webhooks/stripe", **named, **params)["id"])
-
-
-def list_endpoints(shop: Shop) -> list[dict[str, Any]]:
-    return list(shop.stripe("/v1/webhook_endpoints?limit=100")["data"])
-
-
-@contextmanager
-def worker(app: Flask) -> Iterator[None]:
-    """A worker beside the command."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            with app.app_context():
-                run_sweeps()
-            stop.wait(0.05)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
+from tests.ops.conftest import (
+    add_endpoint,
+    checks,
+    doctor,
+    examined,
+    levels,
+    list_endpoints,
+    post_to_stripe,
+    serve,
+    worker,
+)
 
 
 def test_a_shop_that_is_set_up_has_no_fail_and_exits_with_0(shop: Shop) -> None:
@@ -217,80 +130,6 @@ def test_events_in_another_version_are_a_warning(shop: Shop) -> None:
     assert warned[0].startswith(f"Events come in the account’s default version, not in {PINNED_VERSION};")
 
 
-# The way from outside to us
-
-
-def test_probe_is_stored_and_ignored(shop: Shop) -> None:
-    with examined(shop) as (app, _url), worker(app):
-        ran = doctor(app, "--json", wait=20)
-
-    assert levels(ran, "webhook") == ["ok"]
-    assert levels(ran, "worker") == ["ok"]
-    assert db.session.scalars(select(StripeEvent.state)).all() == ["ignored"]
-
-
-def test_both_secrets_of_a_rotation_are_tried(shop: Shop) -> None:
-    old, new = "whsec_" + "o" * 32, "whsec_" + "n" * 32
-    with examined(shop, stripe_webhook_secrets=(new, old)) as (app, _url):
-        assert levels(doctor(app, "--json"), "webhook") == ["ok", "ok"]
-    with examined(shop, stripe_webhook_secrets=(new, old), web={"stripe_webhook_secrets": (old,)}) as (app, _url):
-        assert levels(doctor(app, "--json"), "webhook") == ["fail", "ok"]
-
-
-def test_web_server_with_another_secret_fails(shop: Shop) -> None:
-    with examined(shop, web={"stripe_webhook_secrets": ("whsec_" + "z" * 32,)}) as (app, _url):
-        ran = doctor(app, "--json")
-
-    assert ran.code == 1
-    assert levels(ran, "webhook") == ["fail"]
-    assert "its secret is another one" in checks(ran)["webhook"][0][1]
-    assert levels(ran, "worker") == ["warn"]
-
-
-def answer_with(status: str, *headers: tuple[str, str]) -> Answer:
-    def front(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start_response(status, [("Content-Length", "0"), *headers])
-        return [b""]
-
-    return front
-
-
-def test_redirecting_address_is_a_case_of_its_own(shop: Shop) -> None:
-    redirect = answer_with("301 Moved Permanently", ("Location", "https://www.example.org/webhooks/stripe"))
-    with examined(shop, front=redirect) as (app, _url):
-        ran = doctor(app, "--json")
-
-    what = checks(ran)["webhook"][0][1]
-    assert "redirects (301 to https://www.example.org/webhooks/stripe); Stripe does not follow." in what
-    assert levels(ran, "webhook") == ["fail", "fail"]
-
-
-def test_address_where_anything_is_taken_fails(shop: Shop) -> None:
-    with examined(shop, front=answer_with("200 OK")) as (app, _url):
-        ran = doctor(app, "--json")
-
-    assert ("fail", "The web server took a signed event, but not into this database.") in checks(ran)["webhook"]
-    assert ran.code == 1
-
-
-def test_server_error_at_our_address_fails(shop: Shop) -> None:
-    with examined(shop, front=answer_with("502 Bad Gateway")) as (app, _url):
-        assert "answered 502 to a signed event" in checks(doctor(app, "--json"))["webhook"][0][1]
-
-
-@pytest.mark.parametrize("public_url", ["http://localhost:1", "https://localhost:1", "http://name.invalid"])
-def test_unreachable_address_is_a_case_of_its_own(shop: Shop, public_url: str) -> None:
-    app = create_app(replace(shop.settings, public_url=public_url))
-    with app.app_context():
-        ran = doctor(app, "--json")
-        db.session.remove()
-        db.engine.dispose()
-
-    assert levels(ran, "webhook") == ["fail"]
-    assert checks(ran)["webhook"][0][1].startswith(f"Nobody answers at {public_url}/webhooks/stripe (")
-
-
 # Stripe
 
 
@@ -365,111 +204,66 @@ def test_tax_that_is_not_set_up_fails_only_where_it_is_on(shop: Shop) -> None:
     ]
 
 
-# Worker, mail, database
+def test_account_that_may_not_charge_another_version_and_no_time_are_told(shop: Shop) -> None:
+    def stripe(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
+        is_account = environ["PATH_INFO"] == "/v1/account"
+        body = {"id": "acct_1", "object": "account", "charges_enabled": False}
+        empty = {"object": "list", "url": "/v1/webhook_endpoints", "has_more": False, "data": []}
+        start_response("200 OK", [("Content-Type", "application/json"), ("Stripe-Version", "2020-01-01")])
+        return [json.dumps(body if is_account else empty).encode()]
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with listening, serve(stripe, listening, date="some day"), examined(shop, stripe_api_base=address) as (app, _url):
+        found = checks(doctor(app, "--json"))
+
+    assert found["account"] == [("fail", "Stripe does not let acct_1 charge.")]
+    assert found["version"] == [("fail", f"Stripe answers in version 2020-01-01, this program reads {PINNED_VERSION}.")]
+    assert found["clock"] == [("warn", "Stripe’s answer names no time.")]
 
 
-def test_worker_that_does_not_run_fails(shop: Shop) -> None:
-    with examined(shop) as (app, _url):
-        ran = doctor(app, "--json", wait=0.3)
+def test_duplicates_and_actions_are_told_to_people_too(shop: Shop) -> None:
+    with examined(shop) as (app, url):
+        add_endpoint(shop, url, ["*"])
+        other = add_endpoint(shop, url, ["*"])
+        lines = doctor(app, "--configure").output.splitlines()
 
-    assert checks(ran)["worker"] == [("fail", "Nobody handled the event that was sent within 0.3 seconds.")]
-    assert ran.code == 1
-
-
-def test_work_that_waits_for_long_fails(shop: Shop, moving_clock: MovableClock) -> None:
-    body = {"object": "event", "type": "checkout.session.completed", "livemode": False, "data": {}}
-    shop.send({**body, "id": "evt_1"})
-    shop.send({**body, "id": "evt_2"})
-    with transaction() as session:
-        session.execute(update(StripeEvent).where(StripeEvent.id == "evt_2").values(state="failed"))
-        session.execute(update(StripeEvent).values(received_at=clock.now() - timedelta(minutes=10)))
-        session.execute(update(StripeEvent).values(next_attempt_at=clock.now() - timedelta(minutes=10)))
-    with examined(shop) as (app, _url):
-        found = checks(doctor(app, "--json"))["worker"]
-
-    assert [level for level, _ in found] == ["fail"] * 4
-    assert found[0][1].startswith("1 events wait for 60")
-    assert found[1][1] == "1 events were given up after many tries."
-    assert found[2][1].startswith("Work is due for 60")
+    assert lines[0].endswith(f"unchanged: every event to {url}/webhooks/stripe.")
+    assert any("delivers to the same address: delete it in Stripe’s dashboard." in line for line in lines), other
 
 
-class MailServer(socketserver.BaseRequestHandler):
-    """Says as much of SMTP as a probe hears."""
+def test_endpoint_of_the_other_mode_fails(shop: Shop) -> None:
+    urls: list[str] = []
 
-    refused = ""
-    heard: list[str] = []  # noqa: RUF012 - one server at a time
+    def stripe(_environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
+        endpoint = {"id": "we_1", "object": "webhook_endpoint", "livemode": True, "status": "enabled"}
+        endpoint |= {"url": urls[0] + "/webhooks/stripe", "enabled_events": ["charge.refunded"]}
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [
+            json.dumps({"id": "acct_1", "object": "list", "url": "/", "has_more": False, "data": [endpoint]}).encode()
+        ]
 
-    def handle(self) -> None:
-        self.request.sendall(b"220 mail.example.org\r\n")
-        for line in self.request.makefile("rb"):
-            verb = line.decode().split()[0].upper()
-            type(self).heard.append(verb)
-            answer = b"421 go away\r\n" if verb == type(self).refused else b"250 fine\r\n"
-            self.request.sendall(b"221 bye\r\n" if verb == "QUIT" else answer)
-            if verb == "QUIT":
-                return
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with listening, serve(stripe, listening), examined(shop, stripe_api_base=address) as (app, url):
+        urls.append(url)
+        found = checks(doctor(app, "--json"))
 
-
-@contextmanager
-def mail_server(refused: str = "") -> Iterator[str]:
-    MailServer.refused, MailServer.heard = refused, []
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailServer) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield f"smtp://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join(10)
+    assert found["endpoint"] == [("fail", "we_1 is live, the key is not.")]
+    assert [level for level, _ in found["events"]] == ["fail", "warn"]
 
 
-def test_mail_server_is_greeted_and_no_mail_is_sent(shop: Shop) -> None:
-    with mail_server() as mail_url, examined(shop, mail_url=mail_url) as (app, _url):
+@pytest.mark.parametrize("body", [b"[]", b"null", b"{}", b'"x"', b"<html>", b'{"object": "list", "data": [{}]}', b""])
+def test_answers_that_make_no_sense_are_said_and_never_crash_it(shop: Shop, body: bytes) -> None:
+    def stripe(_environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with listening, serve(stripe, listening), examined(shop, stripe_api_base=address, is_tax_enabled=True) as (app, _):
         ran = doctor(app, "--json")
 
-    assert checks(ran)["mail"] == [("ok", "The mail server takes our connection.")]
-    assert MailServer.heard == ["EHLO", "NOOP", "QUIT"]
-
-
-def test_mail_server_that_refuses_or_is_not_there_fails(shop: Shop) -> None:
-    with mail_server(refused="NOOP") as mail_url, examined(shop, mail_url=mail_url) as (app, _url):
-        assert checks(doctor(app, "--json"))["mail"] == [("fail", "No mail could leave (The server answered 421.).")]
-    with examined(shop, mail_url="smtp://127.0.0.1:1") as (app, _url):
-        assert checks(doctor(app, "--json"))["mail"] == [("fail", "No mail could leave (ConnectionRefusedError).")]
-
-
-def test_mails_given_up_are_a_warning(shop: Shop) -> None:
-    with transaction() as session:
-        session.add(
-            Message(
-                key="x",
-                template="receipt",
-                to_address="maya@example.org",
-                data={},
-                message_id="<x@localhost>",
-                created_at=clock.now(),
-                send_after=clock.now(),
-                failed_at=clock.now(),
-            )
-        )
-    with examined(shop) as (app, _url):
-        assert checks(doctor(app, "--json"))["mail"] == [("warn", "Mails can leave; 1 were given up before.")]
-
-
-def test_database_behind_the_program_fails(shop: Shop) -> None:
-    head = db.session.scalar(text("SELECT version_num FROM alembic_version"))
-    with examined(shop) as (app, _url):
-        set_version("0001")
-        try:
-            ran = doctor(app, "--json")
-        finally:
-            set_version(head)
-
-    assert checks(ran)["database"] == [("fail", f"The database is at 0001, the program at {head}.")]
     assert ran.code == 1
-
-
-def set_version(version: str | None) -> None:
-    with transaction() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    assert checks(ran)["account"] == [("fail", "Stripe does not answer.")]
+    assert levels(ran, "webhook") == ["ok"]

@@ -92,6 +92,23 @@ def test_lost_refund_is_found_and_closes_access(shop: Shop) -> None:
     assert list_open_course_ids(user_id=user.id) == set()
 
 
+def test_delayed_payment_of_which_nobody_heard_is_awaited_and_granted_once_it_settled(shop: Shop) -> None:
+    started = shop.begin(make_course(unit_amount=9700), user=make_user())
+    shop.pay(started, method="bank_debit")
+
+    first = run(shop.app, "reconcile", "--json")
+    again = run(shop.app, "reconcile", "--json")
+    assert [row["difference"]["state_after"] for row in first.json["differed"]] == ["processing"]
+    assert again.json["differed"] == []
+    assert shop.order(started).state == "processing"
+    shop.control(f"/settle/{payment_intent(shop, started)}", {"outcome": "succeeded"})
+
+    settled = run(shop.app, "reconcile", "--json")
+
+    assert [row["difference"]["state_after"] for row in settled.json["differed"]] == ["paid"]
+    assert list_entries(shop.order(started)) == [("payment", 9700)]
+
+
 def test_dispute_verdict_missed_for_a_year_is_read_not_inferred(shop: Shop, moving_clock: MovableClock) -> None:
     user, course = make_user(), make_course(unit_amount=9700)
     started = shop.buy(course, user=user)

@@ -215,3 +215,38 @@ def test_codes_cannot_be_guessed_at_speed(app: Flask) -> None:
     assert statuses == [200] * 20 + [429] * 5
     # Without a code the page is not limited.
     assert browser.get(f"/checkout/{price}").status_code == 200
+
+
+def test_code_of_a_link_to_the_course_comes_off_with_one_click(app: Flask) -> None:
+    course = make_course(unit_amount=9700)
+    create_code("LAUNCH20", percent_off=20)
+    browser = Browser(app)
+
+    page = browser.get(f"/courses/{course.slug}?code=launch20").text
+    plain = browser.get(f"/courses/{course.slug}").text
+
+    assert 'name="code" value="LAUNCH20"' in page
+    assert "Code <strong>LAUNCH20</strong> comes off when you enroll." in page
+    assert "LAUNCH20" not in plain
+    post(browser, get_price(course).public_id, code="LAUNCH20")
+    assert [order.total_amount for order in orders()] == [7760]
+
+
+@pytest.mark.parametrize("code", ["<script>", "x" * 500, "a", "%00", "☃☃☃"])
+def test_course_link_with_what_can_be_no_code_shows_the_plain_page(app: Flask, code: str) -> None:
+    course = make_course()
+
+    answer = Browser(app).get(f"/courses/{course.slug}?code={code}")
+
+    assert answer.status_code == 200
+    assert 'name="code"' not in answer.text
+
+
+def test_one_click_with_a_code_that_does_not_count_says_so_before_any_order(app: Flask) -> None:
+    course = make_course()
+
+    answer = post(Browser(app), get_price(course).public_id, code="NOPE-NOT-REAL")
+
+    assert answer.status_code == 422
+    assert UNUSABLE in answer.text
+    assert orders() == []
