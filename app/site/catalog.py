@@ -155,7 +155,7 @@ def course(slug: str) -> AnyResponse:
 
 
 def _read_code() -> str:
-    """The promotion code of a link (?code=), carried on to Enroll, where it is looked up; "" for what can be none."""
+    """The promotion code of a link (?code=), carried on to our checkout page, where it is looked up; "" for none."""
     try:
         return services.normalize_code(request.args.get("code", ""))
     except InvalidInput:

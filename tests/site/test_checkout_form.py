@@ -217,7 +217,7 @@ def test_codes_cannot_be_guessed_at_speed(app: Flask) -> None:
     assert browser.get(f"/checkout/{price}").status_code == 200
 
 
-def test_code_of_a_link_to_the_course_comes_off_with_one_click(app: Flask) -> None:
+def test_code_of_a_link_to_the_course_leads_to_the_page_with_its_price(app: Flask) -> None:
     course = make_course(unit_amount=9700)
     create_code("LAUNCH20", percent_off=20)
     browser = Browser(app)
@@ -225,21 +225,22 @@ def test_code_of_a_link_to_the_course_comes_off_with_one_click(app: Flask) -> No
     page = browser.get(f"/courses/{course.slug}?code=launch20").text
     plain = browser.get(f"/courses/{course.slug}").text
 
-    assert 'name="code" value="LAUNCH20"' in page
-    assert "Code <strong>LAUNCH20</strong> comes off when you enroll." in page
+    address = f"/checkout/{get_price(course).public_id}?code=LAUNCH20"
+    assert f'href="{address}"' in page
+    assert "Enroll with code LAUNCH20" in page
+    assert "Enroll — $97" not in page
     assert "LAUNCH20" not in plain
-    post(browser, get_price(course).public_id, code="LAUNCH20")
-    assert [order.total_amount for order in orders()] == [7760]
+    assert sums(browser.get(address).text)[-1] == ("Total", "$77.60 USD")
 
 
-@pytest.mark.parametrize("code", ["<script>", "x" * 500, "a", "%00", "☃☃☃"])
+@pytest.mark.parametrize("code", ["<script>", "x" * 500, "a", "☃☃☃"])
 def test_course_link_with_what_can_be_no_code_shows_the_plain_page(app: Flask, code: str) -> None:
     course = make_course()
 
     answer = Browser(app).get(f"/courses/{course.slug}?code={code}")
 
     assert answer.status_code == 200
-    assert 'name="code"' not in answer.text
+    assert "Enroll with code" not in answer.text
 
 
 def test_one_click_with_a_code_that_does_not_count_says_so_before_any_order(app: Flask) -> None:
