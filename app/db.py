@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, MetaData, event
+from sqlalchemy import DateTime, Dialect, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -134,6 +134,13 @@ def transaction() -> Iterator[Session]:
         session.info["after_commit"] = []
     for action in actions:
         action()
+
+
+def hold_snapshot() -> None:
+    """Let everything read in the transaction() just begun be of one moment; on SQLite it is, for nobody else writes."""
+    session = db.session()
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
 def _begin_write(session: Session) -> None:

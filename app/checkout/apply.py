@@ -74,7 +74,7 @@ def close_unpaid(order: Order, *, state: str) -> None:
     release_code(order.id)
     db.session.add(OrderNote(order_id=order.id, kind=state, text=state, created_at=clock.now()))
     # Only a delayed method ends as failed; a declined card leaves its session open.
-    if state == "failed" and order.email is not None:
+    if state == "failed":
         queue_payment_failed(order)
     log.info("order_closed", order=order.public_id, state=state)
 

@@ -12,7 +12,7 @@ from flask import current_app
 from app import clock
 from app.checkout.models import OrderConsent
 from app.config import Settings
-from app.db import db, insert_once
+from app.db import insert_once
 from app.errors import AppError
 
 
@@ -78,8 +78,3 @@ def record_consents(order_id: int) -> None:
             },
             unique=["order_id", "kind"],
         )
-
-
-def list_given_consents(order_id: int) -> list[OrderConsent]:
-    """What the buyer of an order agreed to."""
-    return list(db.session.query(OrderConsent).filter_by(order_id=order_id).order_by(OrderConsent.id))

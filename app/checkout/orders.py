@@ -173,9 +173,8 @@ def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, 
         for entry, position, title, quantity in rows
         if entry.kind in TIMELINE_SENTENCES and (entry.amount or entry.kind != "payment")
     ]
-    created_at = db.session.scalar(select(Order.created_at).where(Order.id == order_id))
-    if created_at is not None:
-        facts.insert(0, ("created", "Order placed", "", created_at))
+    created_at = db.session.scalars(select(Order.created_at).where(Order.id == order_id)).one()
+    facts.insert(0, ("created", "Order placed", "", created_at))
     # Stripe tells whole seconds: within one, what was written later comes after what was placed or written before.
     return sorted(facts, key=lambda fact: fact[3].replace(microsecond=0))[::-1]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, func, inspect, select, text
+from sqlalchemy import Select, func, inspect, select
 from sqlalchemy.orm import selectinload
 
 from app.checkout.models import CheckoutAttempt, Finding, LedgerEntry, Order, OrderItem, RefundRequest
@@ -22,7 +22,7 @@ from app.checkout.settle import (
     needs_no_stripe,
     read_stripe,
 )
-from app.db import db, retry_conflicts, transaction
+from app.db import db, hold_snapshot, retry_conflicts, transaction
 from app.enrollment.models import Seat
 from app.mail.models import Message
 
@@ -144,9 +144,8 @@ def _compare(order_id: int, reading: Reading | None) -> Difference:
 
 
 def _apply(order_id: int, reading: Reading | None) -> Difference:
-    if db.session().get_bind().dialect.name == "postgresql":
-        # What others commit meanwhile must not look like a consequence of this order.
-        db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    # What others commit meanwhile must not look like a consequence of this order.
+    hold_snapshot()
     before = _take_picture(order_id)
     last_message_id = db.session.scalar(select(func.max(Message.id))) or 0
     if reading is None:

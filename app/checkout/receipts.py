@@ -21,15 +21,13 @@ ENDED_STATES = ("refunded", "lost")
 
 def queue_receipt(order: Order, *, again: str = "") -> None:
     """The receipt to the address that paid, once for each order and each value of again."""
-    if order.email is None:
-        return
     gift = db.session.get(Gift, order.id) if order.purpose == "gift" else None
     order_link = {"path": "/orders/{token}", "purpose": ORDER_PURPOSE, "value": order.public_id}
     opens_course = order.user_id is not None and order.takes_seat and gift is None
-    queue_message(
+    _queue(
+        order,
         key=":".join(filter(None, ("receipt", order.public_id, again))),
         template="receipt",
-        to_address=order.email,
         data={
             "order_number": format_order_number(order.number),
             "order_public_id": order.public_id,
@@ -65,12 +63,10 @@ def queue_receipt(order: Order, *, again: str = "") -> None:
 
 def queue_refund_notice(order: Order, *, entry: LedgerEntry, request: RefundRequest | None) -> None:
     """Says that money is on its way back, for what, and what stays open; once for each refund."""
-    if order.email is None:
-        return
-    queue_message(
+    _queue(
+        order,
         key=f"refund:{entry.stripe_object_id}",
         template="order_refunded",
-        to_address=order.email,
         data={
             "order_number": format_order_number(order.number),
             "amount": entry.amount,
@@ -84,17 +80,15 @@ def queue_refund_notice(order: Order, *, entry: LedgerEntry, request: RefundRequ
 
 def queue_refund_failed(order: Order, *, entry: LedgerEntry, request: RefundRequest | None) -> None:
     """Takes back what an earlier mail said: the refund failed. Once for each refund that its buyer was told about."""
-    if order.email is None:
-        return
     keys = [f"refund:{entry.stripe_object_id}"]
     if request is not None:
         keys.append(f"returned:{request.request_key}")
     if db.session.scalar(select(Message.id).where(Message.key.in_(keys)).limit(1)) is None:
         return
-    queue_message(
+    _queue(
+        order,
         key=f"refund-failed:{entry.stripe_object_id}",
         template="refund_failed",
-        to_address=order.email,
         data={
             "order_number": format_order_number(order.number),
             "amount": entry.amount,
@@ -109,12 +103,10 @@ def queue_order_returned(order: Order, *, key: str, amount: int, cause: str) -> 
 
     cause is "sold_out" (the last seat had gone, P3) or "paid_twice" (P4).
     """
-    if order.email is None:
-        return
-    queue_message(
+    _queue(
+        order,
         key=f"returned:{key}",
         template="order_returned",
-        to_address=order.email,
         data={
             "order_number": format_order_number(order.number),
             "titles": [item.title for item in order.items],
@@ -128,12 +120,10 @@ def queue_order_returned(order: Order, *, key: str, amount: int, cause: str) -> 
 
 def queue_payment_failed(order: Order) -> None:
     """Says that a delayed payment did not come, once for each order."""
-    if order.email is None:
-        return
-    queue_message(
+    _queue(
+        order,
         key=f"payment-failed:{order.public_id}",
         template="payment_failed",
-        to_address=order.email,
         data={
             "titles": [item.title for item in order.items],
             "reason": order.failure_reason or "",
@@ -154,6 +144,12 @@ def find_code_name(order: Order) -> str:
         )
         or ""
     )
+
+
+def _queue(order: Order, *, key: str, template: str, data: dict[str, Any]) -> None:
+    """To the address that paid; Stripe may know none, and then nobody is written to."""
+    if order.email is not None:
+        queue_message(key=key, template=template, to_address=order.email, data=data)
 
 
 def _describe_target(order: Order, request: RefundRequest | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 
 from app import clock
 from app.db import db, insert_once, retry_conflicts, transaction
@@ -97,7 +97,12 @@ def record_event(*, payload: bytes) -> None:
             session.execute(
                 update(StripeEvent)
                 .where(StripeEvent.id == event.id, StripeEvent.state.in_(("received", "failed")))
-                .values(state="received", next_attempt_at=moment)
+                .values(
+                    state="received",
+                    next_attempt_at=moment,
+                    # One that was given up has its tries ahead again, or its next one would be one too many.
+                    attempt_count=case((StripeEvent.state == "failed", 0), else_=StripeEvent.attempt_count),
+                )
             )
         send_after_commit("checkout.handle_event", event.id)
     log.info("event_stored", stripe_event=event.id, type=event.type)

