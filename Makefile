@@ -58,10 +58,10 @@ test: check  ## the whole gate, as .ci/run calls it
 	@echo "The gate is green."
 
 test-waiting: .venv/dev.stamp
-	@MAKEFLAGS= $(MAKE) --no-print-directory test-journeys test-browser
+	@$(MAKE) --no-print-directory test-journeys test-browser
 
 test-computing: .venv/dev.stamp
-	@MAKEFLAGS= $(MAKE) --no-print-directory migrations test-slow test-sandbox test-postgresql test-simulation test-crash-points
+	@$(MAKE) --no-print-directory migrations test-slow test-sandbox test-postgresql test-simulation test-crash-points
 
 check: lint types imports test-fast  ## the fast part of the gate
 

@@ -39,14 +39,6 @@ def find_user_by_email(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == address))
 
 
-def get_user(*, public_id: str) -> User:
-    """Raises NotFound."""
-    user = db.session.scalar(select(User).where(User.public_id == public_id))
-    if user is None:
-        raise NotFound
-    return user
-
-
 @retry_conflicts
 def create_user(*, email: str, name: str, password: str | None, role_names: Sequence[str], is_confirmed: bool) -> User:
     """Make an account by hand (command line, admin) and note it in the audit log.

@@ -80,13 +80,6 @@ class CategorySchema(Schema):
     name = fields.String(required=True, attribute="category_name")
 
 
-class MoneySchema(Schema):
-    """An amount in the currency's minor unit."""
-
-    amount = fields.Integer(required=True, metadata={"description": "Minor units: 9700 is 97.00 usd"})
-    currency = fields.String(required=True, metadata={"description": "ISO 4217 in lower case"})
-
-
 class PriceSchema(Schema):
     """A price in force. Its id goes into a Checkout Session."""
 

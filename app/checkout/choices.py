@@ -98,10 +98,16 @@ def get_choice(price_public_id: str) -> Choice:
     return Choice(price=row.Price, product=row.Product, courses=tuple(courses))
 
 
+def check_quantity(quantity: int) -> int:
+    """A number of seats that can be bought at once. Raises InvalidInput."""
+    if not 1 <= quantity <= LARGEST_QUANTITY:
+        raise InvalidInput(f"Choose 1 to {LARGEST_QUANTITY} seats.", field="quantity")
+    return quantity
+
+
 def check_wish(wish: Wish) -> Wish:
     """The wish in one spelling. Raises InvalidInput with the field that is wrong."""
-    if not 1 <= wish.quantity <= LARGEST_QUANTITY:
-        raise InvalidInput(f"Choose 1 to {LARGEST_QUANTITY} seats.", field="quantity")
+    check_quantity(wish.quantity)
     if wish.purpose == "gift":
         if wish.gift is None:
             raise InvalidInput("Enter the address the gift goes to.", field="recipient_email")

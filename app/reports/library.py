@@ -91,8 +91,3 @@ def list_course_slugs(course_ids: Sequence[int]) -> dict[int, str]:
     """Course slugs by id, for the covers of order lines."""
     rows = db.session.execute(select(Course.id, Course.slug).where(Course.id.in_(list(course_ids))))
     return {row.id: row.slug for row in rows}
-
-
-def find_course_titles(course_ids: Sequence[int]) -> list[str]:
-    """The titles of these courses."""
-    return list(db.session.scalars(select(Course.title).where(Course.id.in_(list(course_ids))).order_by(Course.id)))

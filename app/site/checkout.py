@@ -200,4 +200,4 @@ def _render_checkout(price_id: str, *, error: AppError | None = None) -> str:
         browser_key=get_browser_key() if user is None and has_browser_key() else "",
         email=None,
     ).key
-    return render_template("checkout.html", **shape_checkout(price_id, user=user, buyer_key=buyer_key, error=error))
+    return render_template("checkout.html", **shape_checkout(price_id, buyer_key=buyer_key, error=error))

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -13,10 +13,20 @@ from app import clock
 from app.accounts.emails import normalize_email
 from app.accounts.models import User
 from app.catalog.services import list_current_prices
-from app.checkout.choices import LARGEST_QUANTITY, LONGEST_MESSAGE, Choice, GiftWish, Purpose, Wish, get_choice
+from app.checkout.choices import (
+    LARGEST_QUANTITY,
+    LATEST_GIFT,
+    LONGEST_MESSAGE,
+    Choice,
+    GiftWish,
+    Purpose,
+    Wish,
+    check_quantity,
+    get_choice,
+)
 from app.checkout.consents import list_consents
 from app.checkout.quote import Quote, make_quote
-from app.config import Settings
+from app.config import CONSENTS, Settings
 from app.errors import AppError, InvalidInput
 from app.site.shapes import shape_choice
 
@@ -40,7 +50,7 @@ def read_wish() -> Wish:
         takes_seat=form.get("takes_seat") == "1" if purpose == "team" else True,
         code=_read_text("code"),
         gift=_read_gift() if purpose == "gift" else None,
-        consents=frozenset(kind for kind in ("terms", "eu_waiver") if form.get(f"consent_{kind}") == "1"),
+        consents=frozenset(kind for kind in CONSENTS if form.get(f"consent_{kind}") == "1"),
         form_key=_read_text("form_key")[:60],
     )
 
@@ -58,7 +68,7 @@ def has_page_fields() -> bool:
     return "form_key" in request.form
 
 
-def shape_checkout(price_id: str, *, user: User | None, buyer_key: str, error: AppError | None) -> dict[str, object]:
+def shape_checkout(price_id: str, *, buyer_key: str, error: AppError | None) -> dict[str, object]:
     """Everything checkout.html shows: the choice, the sums with quantity and code, and what was typed.
 
     A quantity or code that cannot be used is told beside its field, and the sums leave it out. Raises NotOnSale.
@@ -74,7 +84,7 @@ def shape_checkout(price_id: str, *, user: User | None, buyer_key: str, error: A
     quantity = 1
     if purpose == "team":
         try:
-            quantity = _within_limits(read_quantity(typed))
+            quantity = check_quantity(read_quantity(typed))
         except InvalidInput as refused:
             errors.setdefault("quantity", refused.sentence)
     code = values.get("code", "")[:LONGEST_FIELD]
@@ -104,8 +114,7 @@ def shape_checkout(price_id: str, *, user: User | None, buyer_key: str, error: A
         "largest_quantity": LARGEST_QUANTITY,
         "longest_message": LONGEST_MESSAGE,
         "first_gift_day": _today().isoformat(),
-        "last_gift_day": _today().replace(year=_today().year + 1, day=min(_today().day, 28)).isoformat(),
-        "buyer_email": user.email if user is not None else None,
+        "last_gift_day": (_today() + LATEST_GIFT - timedelta(days=1)).isoformat(),
     }
 
 
@@ -158,12 +167,6 @@ def _read_text(name: str) -> str:
     if len(text) > LONGEST_FIELD:
         raise InvalidInput("That’s too long.", field=name)
     return text
-
-
-def _within_limits(quantity: int) -> int:
-    if not 1 <= quantity <= LARGEST_QUANTITY:
-        raise InvalidInput(f"Choose 1 to {LARGEST_QUANTITY} seats.", field="quantity")
-    return quantity
 
 
 def _time_zone() -> ZoneInfo:

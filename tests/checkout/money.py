@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.checkout.ledger import sum_entries
-from app.checkout.models import CheckoutAttempt, Finding, LedgerEntry, Order, OrderItem
+from app.checkout.models import CheckoutAttempt, Finding, LedgerEntry, Order, OrderItem, RefundRequest
 from app.checkout.refund_orders import RefundOutcome, refund_order
 from app.checkout.refund_plans import RefundScope
 from app.checkout.services import StartedCheckout
@@ -15,6 +15,7 @@ from app.db import db, transaction
 from app.enrollment.models import Seat
 from app.mail.models import Message
 from tests.checkout.conftest import Shop
+from tests.factories import make_course, make_user
 
 
 def sums(order_id: int) -> tuple[int, int, int]:
@@ -82,3 +83,29 @@ def open_second_session(order_id: int) -> StartedCheckout:
         currency=order.currency,
         state="pending",
     )
+
+
+def buy_seats(shop: Shop, *, quantity: int = 3, unit_amount: int = 3333, **values: Any) -> StartedCheckout:
+    """A paid team order of a limited course; the buyer sits on the first seat."""
+    currency = values.pop("currency", "usd")
+    card = values.pop("card", "4242424242424242")
+    course = make_course(unit_amount=unit_amount, currency=currency, capacity=10)
+    started = shop.begin(course, user=make_user(), quantity=quantity, **values)
+    shop.pay(started, card=card)
+    shop.deliver_all()
+    assert shop.order(started).state == "paid"
+    return started
+
+
+def list_requests() -> list[RefundRequest]:
+    db.session.rollback()
+    return list(db.session.scalars(select(RefundRequest).order_by(RefundRequest.id)))
+
+
+def pull_refund_lever(shop: Shop, **lever: Any) -> None:
+    status, answer = shop.control("/levers", {"path": "/v1/refunds", "method": "POST", **lever})
+    assert status == 200, answer
+
+
+def list_seat_ids() -> list[int]:
+    return list(db.session.scalars(select(Seat.id).order_by(Seat.order_item_id, Seat.position)))
