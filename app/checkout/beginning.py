@@ -13,7 +13,7 @@ from app.accounts.models import User
 from app.catalog.models import Price
 from app.checkout.choices import Buyer, Choice, Wish
 from app.checkout.consents import record_consents
-from app.checkout.errors import EmailNeeded, NotOnSale, SoldOut
+from app.checkout.errors import CheckoutChanged, EmailNeeded, NotOnSale, SoldOut
 from app.checkout.holds import hold_seats, reserve_code
 from app.checkout.models import Gift, Order, OrderItem, TouchPoint
 from app.checkout.ownership import find_ownership, refuse_sent_before
@@ -41,7 +41,8 @@ def begin_order(
     """Write the order and hold what it needs, or give back the row that another click has just written.
 
     The caller compares the digest: that row may be of another wish. Raises AlreadyEnrolled, SoldOut, CodeUnusable,
-    NotOnSale, EmailNeeded (a code counts its uses by person); nothing is written then.
+    NotOnSale, EmailNeeded (a code counts its uses by person), CheckoutChanged (that row ended while this one waited for
+    it); nothing is written then.
     """
     try:
         with transaction() as session:
@@ -52,12 +53,12 @@ def begin_order(
                     _add_touch_point(session, order, post_id=post_id, place=place)
                 log.info("order_begun", order=order.public_id, purpose=order.purpose)
             return order
-    except IntegrityError:
+    except IntegrityError as error:
         order = find_open_order(choice, buyer)
         if order is None:
-            # The other click needed no Stripe, and its order is paid already.
+            # The order that stood in the way is not open any more: paid, where it needed no Stripe, or closed.
             _refuse_owned(choice, buyer, wish, digest)
-            raise
+            raise CheckoutChanged from error
         return order
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
 import app.checkout.beginning as beginning_module
 import app.checkout.closing as closing_module
@@ -119,7 +118,7 @@ def test_order_that_was_not_committed_yet_is_found_by_the_unique_index(
     assert open_sessions(shop) == [started.stripe_checkout_session_id]
 
 
-@pytest.mark.parametrize(("state", "raised"), [("paid", AlreadyEnrolled), ("expired", IntegrityError)])
+@pytest.mark.parametrize(("state", "raised"), [("paid", AlreadyEnrolled), ("expired", CheckoutChanged)])
 def test_order_that_ended_while_its_rival_waited_is_answered_by_what_became_of_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, state: str, raised: type[Exception]
 ) -> None:
