@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app import clock
-from app.accounts.audit import record_audit
+from app.audit import record_audit
 from app.checkout.errors import AmountMismatch
 from app.checkout.ledger import sum_refunds_by_request
 from app.checkout.models import LedgerEntry, Order, OrderNote, RefundRequest
@@ -124,8 +124,6 @@ def _store_wishes(
             )
         )
         record_audit(
-            actor_kind="system" if user_id is None else "user",
-            actor_id="" if user_id is None else str(user_id),
             action="order.refund",
             subject_type="order",
             subject_id=order.public_id,
