@@ -28,9 +28,13 @@ class Meeting:
         self._kept_timer = timer
         if self.barrier is not None:
             try:
-                self.barrier.wait(self.patience_seconds)
+                is_last = self.barrier.wait(self.patience_seconds) == 0
             except threading.BrokenBarrierError:
                 return
+            while is_last and self._kept_timer.ident is None:
+                pass  # the other one starts it
+            if is_last:
+                self._kept_timer.join()
 
 
 class MeetingPlain(Meeting, MemoryStorage):
