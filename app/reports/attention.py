@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, select
 
 from app import clock
 from app.checkout.findings import list_open_findings
-from app.checkout.models import Order, OrderItem
+from app.checkout.models import Finding, Order, OrderItem
 from app.checkout.numbers import format_order_number
 from app.db import db
 from app.mail.models import Message
@@ -96,6 +96,13 @@ def list_latest_orders() -> list[OrderRow]:
         )
         for order, title in rows
     ]
+
+
+def count_orders_to_look_at() -> int:
+    """Orders that a person should look at: open findings about them, and payments that take long."""
+    slow = select(Order.id).where(Order.state == "processing", Order.created_at < clock.now() - WAITING)
+    noted = select(Finding.order_id).where(Finding.resolved_at.is_(None), Finding.order_id.is_not(None))
+    return db.session.scalar(select(func.count()).select_from(slow.union(noted).subquery())) or 0
 
 
 def _count(kind: str, sentence: str, query: Select[int, datetime]) -> list[Attention]:

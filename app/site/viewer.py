@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, Response, current_app, has_request_context, make_response, render_template, request
 from flask import get_flashed_messages as flask_flashed_messages
 
+from app.accounts.permissions import list_permissions
 from app.accounts.sessions import current_user_or_none, has_session_cookie
 from app.caching import keep_public
 from app.checkout.orders import list_guest_course_ids
@@ -73,7 +74,7 @@ def get_viewer() -> Viewer | None:
     if VIEWER_KEY not in request.environ:
         user = current_user_or_none()
         request.environ[VIEWER_KEY] = user and Viewer(
-            user_id=user.id, name=user.name, email=user.email, is_staff=any(role.permissions for role in user.roles)
+            user_id=user.id, name=user.name, email=user.email, is_staff=bool(list_permissions(user.roles))
         )
     viewer: Viewer | None = request.environ[VIEWER_KEY]
     return viewer

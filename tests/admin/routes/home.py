@@ -1,0 +1,3 @@
+"""The first page."""
+
+ROUTES = {("GET", "/admin/"): "any"}
