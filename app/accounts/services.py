@@ -105,10 +105,15 @@ def prove_address(session: Session, user: User) -> None:
     if user.confirmed_at is not None:
         return
     user.confirmed_at = clock.now()
+    forget_credentials(session, user)
+    log.info("address_proved", user=user.public_id)
+
+
+def forget_credentials(session: Session, user: User) -> None:
+    """Drop the password and everything that is signed in with it, in the caller's transaction."""
     user.password = None
     user.fs_uniquifier = make_uniquifier()
     end_access(session, user_id=user.id)
-    log.info("address_proved", user=user.public_id)
 
 
 def end_access(session: Session, *, user_id: int) -> None:

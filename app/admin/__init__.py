@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from app.admin import home, shell
+from app.admin import api_keys, audit, home, shell, staff
 from app.admin.blueprint import blueprint
 
 # Imported for the routes they hang on the blueprint.
-AREAS = (home,)
+AREAS = (api_keys, audit, home, staff)
 
 
 def init_app(app: Flask) -> None:
