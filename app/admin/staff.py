@@ -26,11 +26,11 @@ from app.errors import InvalidInput
 
 FIX = 422
 ROLE_WORDS = {
-    "reader": "Reader: sees orders, learners, courses and reports, changes nothing",
-    "editor": "Editor: writes courses and posts, sees no orders and no people",
-    "support": "Support: helps with orders, refunds and learners",
-    "admin": "Admin: runs the shop, except staff, API keys and settings",
-    "owner": "Owner: everything",
+    "reader": "Reader: Sees orders, learners, courses and reports, changes nothing",
+    "editor": "Editor: Writes courses and posts, sees no orders and no people",
+    "support": "Support: Helps with orders, refunds and learners",
+    "admin": "Admin: Runs the shop, except staff, API keys and settings",
+    "owner": "Owner: Everything",
 }
 ROLE_CHOICES = make_choices((role, ROLE_WORDS[role]) for role in STAFF_ROLES)
 
