@@ -72,6 +72,7 @@ def _shell() -> dict[str, Any]:
             "initials": "".join(part[0] for part in (g.staff.name or g.staff.email).split()[:AVATAR_LETTERS]).upper(),
         },
         "may": may,
+        "shop_zone": _settings().site_timezone,
         "permissions": p,
     }
 
