@@ -15,10 +15,11 @@ TRIES = 20
 LOCK_NOT_AVAILABLE = "55P03"
 
 
-def run_migrations() -> None:
-    if database.engine.dialect.name == "sqlite" and database.engine.url.database:
+def migrate() -> None:
+    url = database.engine.url
+    if url.get_backend_name() == "sqlite" and url.database:
         # The app itself opens only what is there.
-        Path(database.engine.url.database).touch()
+        Path(url.database).touch()
     for tries_left in reversed(range(TRIES)):
         try:
             migrate_once()
@@ -32,12 +33,10 @@ def run_migrations() -> None:
 
 
 def migrate_once() -> None:
-    # Batch mode recreates a SQLite table: with foreign keys on, dropping the old one would delete what points to it.
     with database.engine.connect() as connection:
         is_sqlite = connection.dialect.name == "sqlite"
         if is_sqlite:
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.rollback()
+            switch_foreign_keys(connection, "OFF")
         else:
             connection.exec_driver_sql(f"SET lock_timeout = '{LONGEST_WAIT}'")
             connection.commit()
@@ -52,10 +51,22 @@ def migrate_once() -> None:
         with context.begin_transaction():
             context.run_migrations()
         if is_sqlite:
-            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+            connection.rollback()
+            switch_foreign_keys(connection, "ON")
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            if broken:
+                raise RuntimeError(f"rows point to rows that are not there: {broken[:5]}")
         else:
             connection.exec_driver_sql("RESET lock_timeout")
             connection.commit()
 
 
-run_migrations()
+def switch_foreign_keys(connection, state) -> None:
+    """Batch mode recreates a SQLite table: with foreign keys on, dropping the old one fails, or deletes what points to it.
+
+    Past SQLAlchemy, which would begin a transaction first: inside one the pragma does nothing, silently.
+    """
+    connection.connection.driver_connection.execute(f"PRAGMA foreign_keys={state}")
+
+
+migrate()

@@ -6,14 +6,21 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
+from sqlalchemy import NullPool, create_engine
 
 from app import create_app
 from app.config import Settings
 from app.db import db
 from app.sandbox.server import ServerThread
 from tests.checkout.conftest import Shop, shop
+from tests.databases import make_database_url
+from tests.journeys.people import Truth
+from tests.running import RunningShop, wait_until
+from tests.stripe_contract import list_violations
 
 __all__ = ["shop"]
+
+PARTS = ("sandbox", "web", "worker")
 
 OpenShop = Callable[[str], Shop]
 
@@ -36,6 +43,36 @@ def open_shop(shop: Shop, settings: Settings, sandbox_server: ServerThread) -> I
             return Shop(app=app, settings=settings, client=app.test_client(), sandbox=sandbox_server)
 
         yield open_at
+
+
+@pytest.fixture(scope="session")
+def session_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
+    """Sandbox, web and worker as processes of their own, on the suite's database."""
+    folder = tmp_path_factory.mktemp("faults")
+    shop = RunningShop(folder, database_url=make_database_url(folder, "faults"), settings={"PROXY_COUNT": "1"})
+    shop.prepare()
+    try:
+        shop.start(*PARTS)
+        yield shop
+    finally:
+        shop.stop()
+    assert list_violations(shop.traffic) == []
+
+
+@pytest.fixture(scope="session")
+def database(session_shop: RunningShop) -> Iterator[Truth]:
+    engine = create_engine(session_shop.database_url, poolclass=NullPool)
+    yield Truth(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def running_shop(session_shop: RunningShop, database: Truth) -> Iterator[RunningShop]:
+    """With nothing left to do; every part runs again afterwards."""
+    wait_until(lambda: database.unfinished() == 0, 60)
+    yield session_shop
+    session_shop.control("/levers", method="DELETE")
+    session_shop.start(*(name for name in PARTS if name not in session_shop.processes))
 
 
 @contextmanager
