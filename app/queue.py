@@ -4,6 +4,7 @@ A task only says "look at row 7 now": huey deletes on dequeue, so a killed worke
 """
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,8 +102,8 @@ def run_task(name: str, arguments: Sequence[int | str]) -> None:
         db.session.remove()
 
 
-def run_sweeps() -> int:
-    """Run every unfinished piece of work once; returns how many were tried."""
+def run_sweeps(is_stopping: Callable[[], bool] = lambda: False) -> int:
+    """Run every unfinished piece of work once; returns how many were tried. Asks between two whether to go on."""
     count = 0
     for each in _sweeps:
         try:
@@ -114,9 +115,23 @@ def run_sweeps() -> int:
         finally:
             db.session.remove()
         for row_id in ids:
+            if is_stopping():
+                return count
             run_task(each.task, [row_id])
-        count += len(ids)
+            count += 1
     return count
+
+
+def sweep_until(stopping: threading.Event, *, app: Flask, pause_seconds: float) -> None:
+    """Look for unfinished work again and again; returns between two pieces of it once the event is set."""
+    while not stopping.is_set():
+        try:
+            with app.app_context():
+                run_sweeps(stopping.is_set)
+        except Exception as error:
+            # Out of memory or of file handles, even to give a connection back: the next round may have them again.
+            log.exception("sweeper_failed", error=type(error).__name__)
+        stopping.wait(pause_seconds)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

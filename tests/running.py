@@ -85,22 +85,45 @@ class RunningShop:
                     "16",
                     "--no-ws",
                     "--log-level",
-                    "error",
+                    "info",
                     "app.wsgi:application",
                 ],
             ],
             "worker": [BIN / "flask", "--app", "app", "jobs", "work"],
         }
+        began = {name: self._count_starts(name) for name in names}
         for name in names:
+            # "worker-2" is another worker, "web-2" another server on the same port.
+            command = commands[name.partition("-")[0]]
             log = (self.folder / f"{name}.log").open("ab")
             # A group of its own: granian's workers must die with it.
             self.processes[name] = subprocess.Popen(
-                commands[name], env=self.environment, cwd=PROJECT_ROOT, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment, cwd=PROJECT_ROOT, stdout=log, stderr=log, start_new_session=True
             )
             log.close()
-        for name, url in (("sandbox", self.sandbox_url + "/"), ("web", self.url + "/healthz")):
-            if name in names:
-                self._wait_for(name, url)
+        for name in names:
+            if name == "sandbox":
+                self._wait_for(name, self.sandbox_url + "/")
+            elif name.startswith("web"):
+                # Another server may answer on the same port: its own word counts.
+                wait_until(lambda web=name: self._count_starts(web) > began[web], READY_SECONDS)
+                self._wait_for(name, self.url + "/healthz")
+
+    def terminate(self, name: str, seconds: float = 60) -> int:
+        """SIGTERM to the process that a service manager knows; gives its exit code."""
+        process = self.processes.pop(name)
+        process.terminate()
+        return process.wait(seconds)
+
+    def find_server_pid(self, name: str) -> int:
+        """The process that answers requests: granian's only child."""
+        own = self.processes[name].pid
+        [child] = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return int(child)
+
+    def _count_starts(self, name: str) -> int:
+        log = self.folder / f"{name}.log"
+        return log.read_text(errors="replace").count("Started worker") if log.exists() else 0
 
     def kill(self, name: str) -> None:
         """SIGKILL, as a power cut would."""

@@ -29,13 +29,13 @@ from app.payments.gateway import (
 
 log = structlog.get_logger()
 
-# Stripe's clock and ours may differ by this much when sessions are looked up by their time.
+# Stripe's clock and ours may differ by this much: when sessions are looked up by their time, and in their life (F26).
 CLOCK_SKEW = timedelta(minutes=10)
 # A key whose first answer was an error gives that answer for a day (F41). A look-up that still finds no session this
 # long afterwards says that the call never took effect; only then a new key is safe.
 FRESH_KEY_AFTER = timedelta(minutes=2)
-# Stripe's minimum for a session's life.
-SHORTEST_LIFE = timedelta(minutes=30)
+# Stripe's bounds for a session's life, which it measures by its own clock.
+SHORTEST_LIFE, LONGEST_LIFE = timedelta(minutes=30), timedelta(days=1)
 
 
 def open_session(*, order_id: int) -> CheckoutAttempt:
@@ -131,8 +131,10 @@ def add_attempt(order: Order, *, number: int) -> None:
     """Write down a try to open a session, with its idempotency key, once each. Inside transaction()."""
     settings: Settings = current_app.config["SETTINGS"]
     moment = clock.now()
-    # Stripe counts its minimum of 30 minutes from its own clock; whole seconds, as it stores them.
-    expires_at = (moment + timedelta(minutes=settings.checkout_expires_minutes, seconds=30)).replace(microsecond=0)
+    wanted = timedelta(minutes=settings.checkout_expires_minutes)
+    lifetime = min(max(wanted, SHORTEST_LIFE + CLOCK_SKEW), LONGEST_LIFE - CLOCK_SKEW)
+    # Whole seconds, as Stripe stores them.
+    expires_at = (moment + lifetime + timedelta(seconds=30)).replace(microsecond=0)
     insert_once(
         CheckoutAttempt,
         {

@@ -2,15 +2,16 @@
 
 import json
 import threading
-import time
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from app.queue import run_sweeps
+from app.queue import run_sweeps, sweep_until
 
 SWEEP_SECONDS = 3.0
+# Service managers send SIGTERM and then wait, mostly for 30 seconds; a call to Stripe takes 16 at most.
+STOP_SECONDS = 25.0
 MOST_ROUNDS = 50
 
 jobs = AppGroup("jobs", help="Work that is done behind the pages: Stripe's events, mails, refunds, checks.")
@@ -19,19 +20,35 @@ jobs = AppGroup("jobs", help="Work that is done behind the pages: Stripe's event
 @jobs.command("work")
 @click.option("--threads", default=2, show_default=True, help="How many tasks may run at once.")
 def work(threads: int) -> None:
-    """Work until stopped.
+    """Work until stopped. SIGTERM lets the work at hand be finished, for up to 25 seconds; what is left stays stored.
 
     \b
     Example:
       flask jobs work --threads 4
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the app for a thread
-    threading.Thread(target=_sweep_forever, args=(app,), daemon=True, name="sweeper").start()
+    stopping = threading.Event()
+    sweeper = threading.Thread(
+        target=sweep_until,
+        args=(stopping,),
+        kwargs={"app": app, "pause_seconds": SWEEP_SECONDS},
+        daemon=True,
+        name="sweeper",
+    )
+    sweeper.start()
     click.echo(f"Working with {threads} threads; unfinished work is looked for every {SWEEP_SECONDS:g} seconds.")
     consumer = app.extensions["huey"].create_consumer(
-        workers=threads, periodic=False, initial_delay=0.05, max_delay=0.5, scheduler_interval=5
+        workers=threads,
+        periodic=False,
+        initial_delay=0.05,
+        max_delay=0.5,
+        scheduler_interval=5,
+        graceful_signal="TERM",
+        shutdown_timeout=STOP_SECONDS,
     )
     consumer.run()
+    stopping.set()
+    sweeper.join(STOP_SECONDS)
 
 
 @jobs.command("run-once")
@@ -56,9 +73,3 @@ def run_once(as_json: bool) -> None:  # noqa: FBT001 - click's form
         return
     click.echo(f"{done} pieces of work were due." + ("" if is_finished else " There is more: run it again."))
 
-
-def _sweep_forever(app: Flask) -> None:
-    while True:
-        with app.app_context():
-            run_sweeps()
-        time.sleep(SWEEP_SECONDS)

@@ -15,6 +15,7 @@ from app import create_app
 from app.config import Settings
 from app.db import Base, db
 from tests.databases import make_database_url
+from tests.enrollment.teams import sell
 
 
 @pytest.fixture
@@ -73,3 +74,22 @@ def test_down_leaves_nothing_and_up_again_works(empty_app: Flask) -> None:
         last_number = connection.execute(text("SELECT last_number FROM invoice_counters")).scalar_one()
     assert roles == ["admin", "editor", "learner", "owner", "reader", "support"]
     assert last_number == 1000
+
+
+def test_tables_that_are_made_anew_keep_their_rows_and_what_points_to_them(empty_app: Flask) -> None:
+    upgrade()
+    sell(quantity=3)
+    tables = ("orders", "order_items", "seats", "products", "prices", "courses", "lessons")
+
+    def count() -> dict[str, int]:
+        db.session.rollback()
+        return {table: db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables}
+
+    before = count()
+    assert (before["orders"], before["seats"]) == (1, 3)
+    db.session.remove()
+
+    downgrade(revision="0001")
+    upgrade()
+
+    assert count() == before
