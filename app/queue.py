@@ -101,22 +101,29 @@ def run_task(name: str, arguments: Sequence[int | str]) -> None:
         db.session.remove()
 
 
+def list_sweeps() -> list[Sweep]:
+    """Every kind of unfinished work. Each can be swept apart, so that none waits for the outside of another."""
+    return list(_sweeps)
+
+
 def run_sweeps() -> int:
-    """Run every unfinished piece of work once; returns how many were tried."""
-    count = 0
-    for each in _sweeps:
-        try:
-            ids = list(each.find_ids())
-        except Exception as error:
-            # A database that is away for a moment must not end the sweeper, which is there to outlive such moments.
-            log.exception("sweep_failed", task=each.task, error=type(error).__name__)
-            ids = []
-        finally:
-            db.session.remove()
-        for row_id in ids:
-            run_task(each.task, [row_id])
-        count += len(ids)
-    return count
+    """Run every unfinished piece of work once, one after the other; returns how many were tried."""
+    return sum(run_sweep(each) for each in _sweeps)
+
+
+def run_sweep(each: Sweep) -> int:
+    """Run every unfinished piece of one kind once; returns how many were tried."""
+    try:
+        ids = list(each.find_ids())
+    except Exception as error:
+        # A database that is away for a moment must not end the sweeper, which is there to outlive such moments.
+        log.exception("sweep_failed", task=each.task, error=type(error).__name__)
+        ids = []
+    finally:
+        db.session.remove()
+    for row_id in ids:
+        run_task(each.task, [row_id])
+    return len(ids)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -8,7 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from app.queue import run_sweeps
+from app.queue import Sweep, list_sweeps, run_sweep, run_sweeps
 
 SWEEP_SECONDS = 3.0
 MOST_ROUNDS = 50
@@ -26,7 +26,10 @@ def work(threads: int) -> None:
       flask jobs work --threads 4
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the app for a thread
-    threading.Thread(target=_sweep_forever, args=(app,), daemon=True, name="sweeper").start()
+    # One thread for each kind of work: a mail server that never answers must not hold up Stripe's events (F92), nor
+    # Stripe the mails (F45).
+    for each in list_sweeps():
+        threading.Thread(target=_sweep_forever, args=(app, each), daemon=True, name=f"sweep {each.task}").start()
     click.echo(f"Working with {threads} threads; unfinished work is looked for every {SWEEP_SECONDS:g} seconds.")
     consumer = app.extensions["huey"].create_consumer(
         workers=threads, periodic=False, initial_delay=0.05, max_delay=0.5, scheduler_interval=5
@@ -57,8 +60,8 @@ def run_once(as_json: bool) -> None:  # noqa: FBT001 - click's form
     click.echo(f"{done} pieces of work were due." + ("" if is_finished else " There is more: run it again."))
 
 
-def _sweep_forever(app: Flask) -> None:
+def _sweep_forever(app: Flask, each: Sweep) -> None:
     while True:
         with app.app_context():
-            run_sweeps()
+            run_sweep(each)
         time.sleep(SWEEP_SECONDS)
