@@ -16,7 +16,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 WEBHOOK_PATH = "/webhooks/stripe"
 
 # A row for each row, of which nothing here makes use.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 _registry = CollectorRegistry()
 _requests = Counter(
     "tuition_http_requests", "Requests answered", ["method", "endpoint", "status"], registry=_registry
