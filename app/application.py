@@ -3,7 +3,7 @@
 from flask import Flask
 from sqlalchemy.orm import configure_mappers
 
-from app import accounts, admin, api, audit, cli, db, errors, http, payments, queue, site, webhooks
+from app import accounts, admin, api, audit, cli, db, errors, http, metrics, payments, queue, site, webhooks
 from app.blog import models as blog_models
 from app.catalog import models as catalog_models
 from app.checkout import models as checkout_models
@@ -63,6 +63,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     limiter.init_app(app)
     compress.init_app(app)
+    metrics.init_app(app)
     http.init_app(app, settings)
     audit.init_app(app)
     errors.init_app(app)

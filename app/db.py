@@ -18,7 +18,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -205,7 +205,11 @@ def init_app(app: Flask) -> None:
     """Bind the database to the app and make SQLite durable and honest about locks."""
     db.init_app(app)
     with app.app_context():
-        engine = db.engine
+        prepare_engine(db.engine)
+
+
+def prepare_engine(engine: Engine) -> None:
+    """What every engine needs before its first connection, also one beside the app's own."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", _open_what_is_there)
         event.listen(engine, "connect", _set_up_sqlite)

@@ -143,7 +143,8 @@ class ProductCourse(Base):
     __tablename__ = "product_courses"
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
-    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), primary_key=True, index=True)
+    # No cascade: a course that is sold cannot be deleted, for somebody may be paying for it now (F58).
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), primary_key=True, index=True)
     position: Mapped[int] = mapped_column(default=0)
 
 

@@ -92,11 +92,12 @@ def _find_payable(choice: Choice, buyer: Buyer, digest: str) -> Order | None:
 
 
 def _bring_up_to_date(order: Order, *, may_skip: bool) -> Order:
-    """A session that was opened may have been paid or closed meanwhile: ask before it is handed out again."""
+    """A session that was opened may have been paid or closed meanwhile: ask before it is handed out again.
+
+    One whose answer was lost is looked for before it is asked for again: Stripe may have forgotten the key (F44).
+    """
     attempt = order.attempts[-1]
     is_ending = attempt.expires_at - SHORTEST_REMAINING <= clock.now()
-    if attempt.stripe_checkout_session_id is None and not is_ending:
-        return order
     try:
         settle(order_id=order.id)
     except PaymentUnavailable:

@@ -201,7 +201,12 @@ def _save_reading(order_id: int, reading: Reading) -> None:
 
 
 def _record_facts(order: Order, reading: Reading) -> None:
-    entries = [entry for payment in reading.payments for entry in list_new_facts(payment, order.entries)]
+    # P1: a charge counts once its session says paid. A reading that began before the payment may see the one without
+    # the other, and a word that is unknown here grants nothing; the next reading sees both.
+    counted = {each.stripe_payment_intent_id for each in reading.paid_sessions}
+    counted |= {entry.related_stripe_object_id for entry in order.entries if entry.kind == "payment"}
+    payments = [payment for payment in reading.payments if payment.id in counted]
+    entries = [entry for payment in payments for entry in list_new_facts(payment, order.entries)]
     # A session without a payment intent cost nothing: 100 % off.
     entries += [
         Entry(
@@ -276,7 +281,8 @@ def _derive_unpaid_state(attempts: Sequence[CheckoutAttempt], reading: Reading) 
             has_failed = payment is not None and payment.status in {"requires_payment_method", "canceled"}
             statuses.add("failed" if has_failed else "processing")
         else:
-            statuses.add("pending" if each.status == "open" else "expired")
+            # A word that is unknown here ends nothing: the order waits and is asked about again.
+            statuses.add({"open": "pending", "expired": "expired"}.get(each.status, "processing"))
     read_ids = {each.id for each in reading.sessions}
     for attempt in attempts:
         if attempt.stripe_checkout_session_id not in read_ids and not reading.sessions:

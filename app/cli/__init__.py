@@ -6,6 +6,7 @@ from flask import Flask
 from app.audit import Actor, acting_as
 from app.cli.codes import codes
 from app.cli.courses import courses
+from app.cli.db_copy import db_commands
 from app.cli.demo import demo
 from app.cli.jobs import jobs
 from app.cli.ledger import ledger
@@ -14,7 +15,7 @@ from app.cli.posts import posts
 from app.cli.stripe import stripe
 from app.cli.users import users
 
-GROUPS = (codes, courses, demo, jobs, ledger, orders, posts, stripe, users)
+GROUPS = (codes, courses, db_commands, demo, jobs, ledger, orders, posts, stripe, users)
 # What the audit log calls a change that was made here. What jobs do is the system's own doing.
 COMMAND_LINE = Actor(kind="system", id="command line")
 

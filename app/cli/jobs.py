@@ -2,12 +2,13 @@
 
 import json
 import threading
+import time
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from app.queue import run_sweeps, sweep_until
+from app.queue import list_sweeps, run_sweeps, sweep_until
 
 SWEEP_SECONDS = 3.0
 # Service managers send SIGTERM and then wait, mostly for 30 seconds; a call to Stripe takes 16 at most.
@@ -28,14 +29,20 @@ def work(threads: int) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the app for a thread
     stopping = threading.Event()
-    sweeper = threading.Thread(
-        target=sweep_until,
-        args=(stopping,),
-        kwargs={"app": app, "pause_seconds": SWEEP_SECONDS},
-        daemon=True,
-        name="sweeper",
-    )
-    sweeper.start()
+    # One thread for each kind of work: a mail server that never answers must not hold up Stripe's events (F92), nor
+    # Stripe the mails (F45).
+    sweepers = [
+        threading.Thread(
+            target=sweep_until,
+            args=(each, stopping),
+            kwargs={"app": app, "pause_seconds": SWEEP_SECONDS},
+            daemon=True,
+            name=f"sweep {each.task}",
+        )
+        for each in list_sweeps()
+    ]
+    for sweeper in sweepers:
+        sweeper.start()
     click.echo(f"Working with {threads} threads; unfinished work is looked for every {SWEEP_SECONDS:g} seconds.")
     consumer = app.extensions["huey"].create_consumer(
         workers=threads,
@@ -48,7 +55,9 @@ def work(threads: int) -> None:
     )
     consumer.run()
     stopping.set()
-    sweeper.join(STOP_SECONDS)
+    deadline = time.monotonic() + STOP_SECONDS
+    for sweeper in sweepers:
+        sweeper.join(max(deadline - time.monotonic(), 0))
 
 
 @jobs.command("run-once")
@@ -72,4 +81,3 @@ def run_once(as_json: bool) -> None:  # noqa: FBT001 - click's form
         click.echo(json.dumps({"done": done, "is_finished": is_finished}))
         return
     click.echo(f"{done} pieces of work were due." + ("" if is_finished else " There is more: run it again."))
-

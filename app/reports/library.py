@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
+from app.catalog.course_pages import ALL_STATUSES
 from app.catalog.models import Course, Lesson
 from app.catalog.services import CourseCard, list_course_cards
 from app.db import db
@@ -47,7 +48,8 @@ def get_library(*, user_id: int) -> list[LibraryCourse]:
     ):
         lessons[row.course_id].append((row.id, row.slug, row.title, row.minutes))
     library = []
-    for card in list_course_cards(course_ids):
+    # Whoever has a course keeps it, also one that was taken off the shop.
+    for card in list_course_cards(course_ids, statuses=ALL_STATUSES):
         own = progress.get(card.course_id, NO_PROGRESS)
         left = [lesson for lesson in lessons[card.course_id] if lesson[0] not in own.done_lesson_ids]
         following = next((lesson for lesson in left if lesson[0] == own.last_lesson_id), left[0] if left else None)

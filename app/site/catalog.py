@@ -18,6 +18,7 @@ from app.enrollment.services import NO_PROGRESS, Progress, get_progress
 from app.errors import InvalidInput, NotFound
 from app.money import to_decimal
 from app.reports import pages
+from app.reports.library import list_course_slugs
 from app.reports.pages import CourseReport
 from app.site.blueprint import blueprint
 from app.site.cards import (
@@ -143,7 +144,7 @@ def courses() -> Response:
 @blueprint.get("/courses/<slug>")
 def course(slug: str) -> AnyResponse:
     try:
-        report = pages.get_course_report(slug=slug, statuses=visible_statuses())
+        report = pages.get_course_report(slug=slug, statuses=visible_statuses(slug))
     except NotFound:
         return redirect_moved_course(slug)
     code = _read_code()
@@ -162,10 +163,14 @@ def _read_code() -> str:
         return ""
 
 
-def visible_statuses() -> tuple[str, ...]:
-    """Drafts exist for staff only."""
+def visible_statuses(slug: str) -> tuple[str, ...]:
+    """Drafts exist for staff, and for who has the course: one that was taken off the shop stays theirs (F58)."""
     viewer = get_viewer()
-    return ALL_STATUSES if viewer is not None and viewer.is_staff else PUBLIC_STATUSES
+    if viewer is not None and viewer.is_staff:
+        return ALL_STATUSES
+    owned_ids = list_owned_course_ids()
+    is_owned = bool(owned_ids) and slug in list_course_slugs(sorted(owned_ids)).values()
+    return ALL_STATUSES if is_owned else PUBLIC_STATUSES
 
 
 def redirect_moved_course(slug: str, lesson: str | None = None) -> AnyResponse:

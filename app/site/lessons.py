@@ -25,7 +25,7 @@ REMEMBERED_FOR = timedelta(minutes=5)
 @blueprint.get("/courses/<slug>/lessons/<lesson>")
 def lesson(slug: str, lesson: str) -> AnyResponse:
     try:
-        page = get_lesson(course_slug=slug, lesson_slug=lesson, statuses=visible_statuses())
+        page = get_lesson(course_slug=slug, lesson_slug=lesson, statuses=visible_statuses(slug))
     except NotFound:
         return redirect_moved_course(slug, lesson)
     viewer = get_viewer()
@@ -42,7 +42,7 @@ def complete_lesson(slug: str, lesson: str) -> AnyResponse:
     viewer = get_viewer()
     if viewer is None:
         return redirect(url_for("security.login", next=lesson_url(slug, lesson)), 303)
-    page = get_lesson(course_slug=slug, lesson_slug=lesson)
+    page = get_lesson(course_slug=slug, lesson_slug=lesson, statuses=visible_statuses(slug))
     change = mark_done if request.form.get("done", "1") == "1" else reopen_lesson
     change(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
     return redirect(url_for("site.lesson", slug=page.course_slug, lesson=page.slug), 303)
@@ -56,7 +56,7 @@ def _is_news(progress: Progress, page: LessonPage) -> bool:
 
 
 def _show(page: LessonPage, *, is_owned: bool) -> AnyResponse:
-    card = list_course_cards([page.course_id], statuses=visible_statuses())[0]
+    card = list_course_cards([page.course_id], statuses=visible_statuses(page.course_slug))[0]
     return render_page("lesson.html", facts=(page, card), values=lambda: _show_lesson(page, card, is_owned=is_owned))
 
 
