@@ -339,3 +339,11 @@ def test_nothing_of_one_order_touches_the_seats_of_another(app: Flask) -> None:
         (1, 0, 1),
         (2, 0, 1),
     ]
+
+
+def test_buyers_own_seat_comes_from_nobody_and_a_gift_to_oneself_from_its_giver(app: Flask) -> None:
+    sell(quantity=2, takes_seat=True, email=MAYA)
+    sell_gift(email=NIA)
+
+    assert [mail.data["from_name"] for mail in mails(MAYA)] == [""]
+    assert [mail.data["from_name"] for mail in mails(NIA)] == ["Maya Okafor"]

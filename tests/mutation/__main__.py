@@ -18,7 +18,7 @@ from tests.mutation.mutants import PACKAGES, Mutant, list_mutants, take_sample
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 PROCESSES = 2
-MOST_TESTS = 60
+MOST_TESTS = 30
 # One in so many is tried without its fault: then all of its tests must pass.
 CONTROL_EVERY = 25
 NORMAL_QUANTILE_95 = 1.96

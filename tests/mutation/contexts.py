@@ -28,7 +28,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Only the process that hears of all tests writes."""
+    """Only the process that hears of all tests writes; what an earlier run wrote of other tests stays."""
     if not hasattr(session.config, "workerinput"):
         FOLDER.mkdir(parents=True, exist_ok=True)
-        SECONDS.write_text(json.dumps(_seconds))
+        known = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+        SECONDS.write_text(json.dumps(known | _seconds))

@@ -17,7 +17,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 PACKAGES = ("app/payments", "app/checkout", "app/enrollment")
-LOGGING = m.Call(func=m.Attribute(value=m.Name("log")))
+LOGGING = m.Call(func=m.Attribute(value=m.Name("log") | m.Attribute(value=m.Name("structlog"))))
 NEVER = LOGGING | m.Lambda(body=LOGGING) | m.Call(func=m.Name("len") | m.Name("isinstance"))
 SKIPPED = (cst.Annotation, cst.Decorator, cst.Param)
 
