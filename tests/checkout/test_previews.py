@@ -4,17 +4,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app import clock
 from app.catalog.promotion_codes import create_code
 from app.checkout.choices import get_choice
-from app.checkout.errors import CodeUnusable
+from app.checkout.errors import AmountMismatch, CodeUnusable
+from app.checkout.models import Order
 from app.checkout.preview import Difference, Mail, NewEntry, SeatChange, preview_settle
 from app.checkout.quote import Quote, make_quote
 from app.checkout.settle import settle
+from app.db import transaction
 from app.errors import InvalidInput
 from tests.checkout.conftest import Shop
-from tests.checkout.money import give_back, open_second_session, payment_intent, seat_statuses, sums
+from tests.checkout.money import findings, open_second_session, payment_intent, seat_statuses, sums
 from tests.conftest import MovableClock
 from tests.factories import get_price, make_course, make_user
 
@@ -86,12 +89,27 @@ def test_refunds_and_a_second_payment_that_nobody_told_of_are_foreseen(shop: Sho
 
 
 def test_paid_session_that_is_not_as_ordered_is_foreseen_as_that(shop: Shop) -> None:
-    started = shop.buy(make_course(unit_amount=9700), user=make_user())
+    started = shop.begin(make_course(unit_amount=9700), user=make_user())
+    shop.pay(started)
+    with transaction() as session:
+        session.execute(update(Order).values(total_amount=9600))
     order = shop.order(started)
 
-    assert preview_settle(order_id=order.id).mismatch is None
-    assert give_back(started).is_done
-    assert preview_settle(order_id=order.id).is_empty
+    foreseen = preview_settle(order_id=order.id)
+
+    assert foreseen.mismatch is not None
+    assert foreseen == Difference(
+        order_id=order.id,
+        order_public_id=order.public_id,
+        order_number="",
+        state_before="pending",
+        state_after="pending",
+        mismatch=foreseen.mismatch,
+    )
+    assert not foreseen.is_empty
+    with pytest.raises(AmountMismatch):
+        settle(order_id=order.id)
+    assert findings() == [("amount_mismatch", foreseen.mismatch, None)]
 
 
 # Quotes

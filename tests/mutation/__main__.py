@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections import Counter
 from itertools import zip_longest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 PROCESSES = 2
 MOST_TESTS = 30
 # One in so many is tried without its fault: then all of its tests must pass.
-CONTROL_EVERY = 25
+CONTROL_EVERY = 50
 NORMAL_QUANTILE_95 = 1.96
 
 
@@ -34,16 +35,23 @@ class Reach:
         self._lines: dict[str, dict[int, list[str]]] = {}
 
     def choose_tests(self, mutant: Mutant) -> list[str]:
-        """The tests of its line, or of the nearest line above that was counted: one of each file in turn, quick ones first."""
+        """The tests of its line, or of the nearest line above that was counted: as different ones as can be, quick first.
+
+        One of each file in turn, and of each file one of each function before other parameters of the same one.
+        """
         path = str(Path(mutant.path).resolve())
         if path not in self._lines:
             self._lines[path] = self._data.contexts_by_lineno(path)
         lines = self._lines[path]
         nearest = max((line for line in lines if line <= mutant.line and any(lines[line])), default=0)
-        files: dict[str, list[str]] = {}
+        functions: Counter[str] = Counter()
+        files: dict[str, list[tuple[int, str]]] = {}
         for test in sorted(filter(None, lines.get(nearest, ())), key=lambda each: self._seconds.get(each, math.inf)):
-            files.setdefault(test.partition("::")[0], []).append(test)
-        return [test for row in zip_longest(*files.values()) for test in row if test][:MOST_TESTS]
+            function = test.partition("[")[0]
+            functions[function] += 1
+            files.setdefault(test.partition("::")[0], []).append((functions[function], test))
+        turns = zip_longest(*(sorted(tests, key=itemgetter(0)) for tests in files.values()))
+        return [each[1] for turn in turns for each in turn if each][:MOST_TESTS]
 
 
 def main() -> int:
@@ -126,7 +134,9 @@ def _tell(judged: list[tuple[Mutant, dict[str, Any]]]) -> None:
 def _tell_score(name: str, counts: Counter[str]) -> None:
     """Noticed faults over those that can be noticed, with Wilson's interval."""
     noticed, total = counts["killed"] + counts["timed out"], counts.total() - counts["equivalent"]
-    share, z = noticed / (total or 1), NORMAL_QUANTILE_95
+    if not total:
+        return
+    share, z = noticed / total, NORMAL_QUANTILE_95
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
     say(
