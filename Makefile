@@ -12,12 +12,14 @@ COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/report
            tests/site/test_lessons.py tests/cli/test_ledger.py tests/cli/test_orders.py
 SEEDS ?= 100
 FIRST ?= 1
+SAMPLE ?= 400
+SEED ?= 7
 DB ?= sqlite
 
 export PORT
 .DEFAULT_GOAL := help
 .PHONY: help run web worker sandbox test test-waiting test-computing check format lint types imports migrations test-fast test-slow test-sandbox test-postgresql \
-        test-journeys test-browser test-simulation test-crash-points simulate crash-points coverage bench-pages bench-webhooks \
+        test-journeys test-browser test-simulation test-crash-points simulate crash-points coverage mutation bench-pages bench-webhooks \
         audit lock clean
 
 help:  ## list the targets
@@ -117,6 +119,15 @@ coverage: .venv/dev.stamp  ## every branch of payments, checkout and enrollment;
 	@$(BIN)/coverage run -m pytest -n 2 -m "$(FAST)" $(COVERED)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+mutation: build/mutation/seconds.json  ## how many of a sample of small faults the tests notice: make mutation SAMPLE=400 SEED=7
+	@$(BIN)/python -m tests.mutation --sample $(SAMPLE) --seed $(SEED)
+
+# Which tests reach which line; written anew when any source has changed.
+build/mutation/seconds.json: .venv/dev.stamp $(shell find app tests -name '*.py')
+	@rm -rf build/mutation && mkdir -p build/mutation
+	@$(BIN)/coverage run --data-file=build/mutation/coverage -m pytest -p tests.mutation.contexts -n 2 -m "$(FAST)" $(COVERED)
+	@$(BIN)/coverage combine --quiet --data-file=build/mutation/coverage
 
 bench-webhooks: .venv/dev.stamp  ## how fast webhooks are answered, also under faults
 	@$(BIN)/python -m tests.benchmarks.webhooks

@@ -10,6 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
 from app import clock, create_app
@@ -22,6 +24,9 @@ from tests.databases import DATABASE, make_database_url
 from tests.stripe_contract import list_violations
 
 os.environ["APP_ENV"] = "test"
+# A busy machine is no fault of the code: Hypothesis's own limits are times by the wall clock.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 # Filled by the migration and never changed by the shop.
 KEPT_TABLES = {"roles", "invoice_counters"}
 

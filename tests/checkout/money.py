@@ -49,6 +49,14 @@ def open_findings() -> list[str]:
     return list(db.session.scalars(select(Finding.kind).where(Finding.resolved_at.is_(None)).order_by(Finding.id)))
 
 
+def findings() -> list[tuple[str, str, str | None]]:
+    """(kind, detail, resolution) of every finding, oldest first."""
+    db.session.rollback()
+    return [
+        (each.kind, each.detail, each.resolution) for each in db.session.scalars(select(Finding).order_by(Finding.id))
+    ]
+
+
 def mails(template: str) -> list[dict[str, Any]]:
     db.session.rollback()
     return list(db.session.scalars(select(Message.data).where(Message.template == template).order_by(Message.id)))

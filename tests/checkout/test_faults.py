@@ -7,12 +7,13 @@ from sqlalchemy import func, select
 
 import app.checkout.settle as settle_module
 from app.catalog.models import Product
-from app.checkout.models import CheckoutAttempt, Finding, Order, OrderItem
+from app.checkout.models import CheckoutAttempt, Order, OrderItem
 from app.db import db, transaction
 from app.enrollment.services import list_open_course_ids
 from app.payments.gateway import PaymentUnavailable
 from app.payments.models import StripeEvent
 from tests.checkout.conftest import Shop
+from tests.checkout.money import findings
 from tests.factories import make_course, make_user
 
 SESSIONS = "/v1/checkout/sessions"
@@ -192,6 +193,8 @@ def test_refund_that_stripe_refuses_becomes_a_finding_and_is_not_asked_again(sho
     moving_clock.advance(hours=3)
     shop.work()
 
-    kinds = [finding.kind for finding in db.session.scalars(select(Finding).order_by(Finding.id))]
-    assert kinds == ["late_payment", "refund_refused"]
+    assert findings() == [
+        ("late_payment", "Paid after the last seat was gone; the money goes back by itself.", None),
+        ("refund_refused", "Stripe refused to return the money; look at the payment in its dashboard.", None),
+    ]
     assert shop.stripe("/v1/refunds")["data"] == []

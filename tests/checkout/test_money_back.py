@@ -7,11 +7,21 @@ from sqlalchemy import select
 
 from app.catalog.models import Product
 from app.checkout.ledger import Entry, derive_state
-from app.checkout.models import Finding, Order, OrderItem, RefundRequest
+from app.checkout.models import Order, OrderItem, RefundRequest
 from app.db import db, transaction
 from app.enrollment.services import list_open_course_ids
 from tests.checkout.conftest import Shop
-from tests.checkout.money import mails, open_findings, open_second_session, payment_intent, refunds, seat_statuses, sums
+from tests.checkout.money import (
+    findings,
+    list_requests,
+    mails,
+    open_findings,
+    open_second_session,
+    payment_intent,
+    refunds,
+    seat_statuses,
+    sums,
+)
 from tests.factories import make_course, make_user
 
 
@@ -59,7 +69,13 @@ def test_refund_that_fails_later_restores_money_and_access(shop: Shop) -> None:
     assert shop.order(started).state == "paid"
     assert sums(shop.order(started).id) == (9700, 0, 9700)
     assert list_open_course_ids(user_id=user.id) == {course.id}
-    assert open_findings() == ["refund_failed"]
+    assert findings() == [
+        (
+            "refund_failed",
+            "A refund came back from the buyer’s bank: return the money another way, and tell them.",
+            None,
+        )
+    ]
     assert [(mail["amount"], mail["access_open"]) for mail in mails("refund_failed")] == [(9700, True)]
 
 
@@ -73,7 +89,8 @@ def test_refund_that_failed_is_made_good_by_another_one(shop: Shop) -> None:
     shop.control(f"/refund/{payment_intent(shop, started)}")
     shop.deliver_all()
 
-    assert (shop.order(started).state, open_findings()) == ("refunded", [])
+    assert shop.order(started).state == "refunded"
+    assert [resolution for _, _, resolution in findings()] == ["The money went back another way."]
     assert sums(shop.order(started).id) == (9700, 9700, 0)
 
 
@@ -129,9 +146,24 @@ def test_payment_that_comes_after_the_last_seat_went_is_returned_by_itself(shop:
     assert sums(order.id) == (9700, 9700, 0)
     assert list_open_course_ids(user_id=user.id) == set()
     assert db.session.scalars(select(Product.taken_seats)).one() == 1
-    assert [finding.kind for finding in db.session.scalars(select(Finding))] == ["late_payment"]
-    assert open_findings() == []
-    assert [(mail["cause"], mail["amount"]) for mail in mails("order_returned")] == [("sold_out", 9700)]
+    assert findings() == [
+        (
+            "late_payment",
+            "Paid after the last seat was gone; the money goes back by itself.",
+            "The money went back, or bought its seat after all.",
+        )
+    ]
+    assert mails("order_returned") == [
+        {
+            "order_number": f"NSL-{order.number}",
+            "titles": [course.title],
+            "amount": 9700,
+            "currency": "usd",
+            "cause": "sold_out",
+            "course_url": {"path": f"/courses/{course.slug}", "purpose": "", "value": ""},
+        }
+    ]
+    assert list_requests()[0].reason == "Every seat was taken before the payment arrived."
     assert mails("order_refunded") == []
     assert db.session.scalars(select(RefundRequest.stripe_refund_id)).one() is not None
 
@@ -150,8 +182,14 @@ def test_second_payment_goes_back_by_itself_and_its_buyer_is_told_why(shop: Shop
     assert refunds(shop) == [9700]
     assert sums(order.id) == (19_400, 9700, 9700)
     assert list_open_course_ids(user_id=user.id) == {course.id}
-    assert [finding.kind for finding in db.session.scalars(select(Finding))] == ["second_payment"]
-    assert open_findings() == []
+    assert findings() == [
+        (
+            "second_payment",
+            "The order was paid twice; the second payment goes back by itself.",
+            "The second payment went back.",
+        )
+    ]
+    assert list_requests()[0].reason == "Paid twice."
     assert [(mail["cause"], mail["amount"]) for mail in mails("order_returned")] == [("paid_twice", 9700)]
     assert mails("order_refunded") == []
     assert len(mails("receipt")) == 1
@@ -172,6 +210,8 @@ def test_late_payment_whose_return_fails_buys_its_seat_after_all(shop: Shop) -> 
     assert shop.order(late).state == "paid"
     assert list_open_course_ids(user_id=user.id) == {course.id}
     assert sorted(open_findings()) == ["oversold", "refund_failed"]
+    oversold = "The money came back after the seat had gone to somebody else: one more than the course has seats."
+    assert ("oversold", oversold, None) in findings()
     assert [mail["access_open"] for mail in mails("refund_failed")] == [True]
     assert len(mails("receipt")) == 2
     assert db.session.scalars(select(Product.taken_seats)).one() == 1

@@ -21,7 +21,7 @@ from app.errors import NotFound
 from app.payments.listing import list_page
 from app.payments.models import StripeEvent
 from tests.checkout.conftest import Shop
-from tests.checkout.money import open_findings
+from tests.checkout.money import findings, open_findings
 from tests.conftest import MovableClock
 from tests.factories import make_course, make_user
 from tests.interleaving import do_before
@@ -95,10 +95,12 @@ def test_order_that_stripe_refuses_to_tell_of_becomes_a_finding_until_it_does(sh
 
     assert outcome is not None
     assert outcome.result == "unhealed"
-    assert open_findings() == ["unreadable"]
+    [(kind, detail, _)] = findings()
+    assert (kind, detail) == ("unreadable", f"The order cannot be compared with Stripe. {outcome.reason}")
     shop.remove_levers()
     assert heal_order(shop.order(started).id) is None
     assert open_findings() == []
+    assert findings()[0][2] == "The order agrees with Stripe now."
 
 
 def test_order_that_cannot_be_read_names_the_failure_and_holds_nobody_up(shop: Shop) -> None:

@@ -154,7 +154,12 @@ def test_our_app_but_unknown_order_is_kept_retried_and_reported(shop: Shop) -> N
 
     event = db.session.get_one(StripeEvent, "evt_1")
     assert (event.state, event.attempt_count, event.error) == ("received", 1, "unknown_order")
-    assert [finding.kind for finding in db.session.scalars(select(Finding))] == ["unknown_order"]
+    [finding] = db.session.scalars(select(Finding))
+    assert (finding.key, finding.kind, finding.detail) == (
+        "unknown_order:ord_missing",
+        "unknown_order",
+        "Stripe names the order ord_missing, which this shop does not know.",
+    )
 
 
 def test_poison_event_delays_only_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,11 @@ def checks(ran: Ran) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def said(ran: Ran, name: str) -> list[tuple[str, str, str]]:
+    """Level, text and fix of each line with this name."""
+    return [(each["level"], each["what"], each["fix"]) for each in ran.json["checks"] if each["name"] == name]
+
+
 def levels(ran: Ran, name: str) -> list[str]:
     return [level for level, _ in checks(ran).get(name, [])]
 

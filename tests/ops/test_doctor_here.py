@@ -18,7 +18,7 @@ from app.mail.models import Message
 from app.payments.models import StripeEvent
 from tests.checkout.conftest import Shop
 from tests.conftest import MovableClock
-from tests.ops.conftest import Answer, checks, doctor, examined, levels, worker
+from tests.ops.conftest import Answer, checks, doctor, examined, levels, said, worker
 
 # The way from outside to us
 
@@ -45,8 +45,13 @@ def test_web_server_with_another_secret_fails(shop: Shop) -> None:
         ran = doctor(app, "--json")
 
     assert ran.code == 1
-    assert levels(ran, "webhook") == ["fail"]
-    assert "its secret is another one" in checks(ran)["webhook"][0][1]
+    assert said(ran, "webhook") == [
+        (
+            "fail",
+            "The web server refuses a signed event: its secret is another one, or its clock is off.",
+            "Give the web server the same STRIPE_WEBHOOK_SECRET as this command and restart it.",
+        )
+    ]
     assert levels(ran, "worker") == ["warn"]
 
 
@@ -61,25 +66,47 @@ def answer_with(status: str, *headers: tuple[str, str]) -> Answer:
 
 def test_redirecting_address_is_a_case_of_its_own(shop: Shop) -> None:
     redirect = answer_with("301 Moved Permanently", ("Location", "https://www.example.org/webhooks/stripe"))
-    with examined(shop, front=redirect) as (app, _url):
+    with examined(shop, front=redirect) as (app, url):
         ran = doctor(app, "--json")
 
-    what = checks(ran)["webhook"][0][1]
-    assert "redirects (301 to https://www.example.org/webhooks/stripe); Stripe does not follow." in what
-    assert levels(ran, "webhook") == ["fail", "fail"]
+    target = "https://www.example.org/webhooks/stripe"
+    assert said(ran, "webhook") == [
+        (
+            "fail",
+            f"{url}/webhooks/stripe redirects (301 to {target}); Stripe does not follow.",
+            "Set PUBLIC_URL to the address that answers itself, with the right scheme and host.",
+        ),
+        (
+            "fail",
+            "A wrongly signed event was answered 301 instead of 400.",
+            "Let the path reach this program only.",
+        ),
+    ]
 
 
 def test_address_where_anything_is_taken_fails(shop: Shop) -> None:
     with examined(shop, front=answer_with("200 OK")) as (app, _url):
         ran = doctor(app, "--json")
 
-    assert ("fail", "The web server took a signed event, but not into this database.") in checks(ran)["webhook"]
+    assert said(ran, "webhook") == [
+        (
+            "fail",
+            "The web server took a signed event, but not into this database.",
+            "Give this command and the web server the same DATABASE_URL, or correct PUBLIC_URL.",
+        )
+    ]
     assert ran.code == 1
 
 
 def test_server_error_at_our_address_fails(shop: Shop) -> None:
-    with examined(shop, front=answer_with("502 Bad Gateway")) as (app, _url):
-        assert "answered 502 to a signed event" in checks(doctor(app, "--json"))["webhook"][0][1]
+    with examined(shop, front=answer_with("502 Bad Gateway")) as (app, url):
+        ran = doctor(app, "--json")
+
+    assert said(ran, "webhook")[0] == (
+        "fail",
+        f"{url}/webhooks/stripe answered 502 to a signed event.",
+        "Look into the web server’s and the proxy’s log for this request.",
+    )
 
 
 @pytest.mark.parametrize("public_url", ["http://localhost:1", "https://localhost:1", "http://name.invalid"])
@@ -90,8 +117,10 @@ def test_unreachable_address_is_a_case_of_its_own(shop: Shop, public_url: str) -
         db.session.remove()
         db.engine.dispose()
 
-    assert levels(ran, "webhook") == ["fail"]
-    assert checks(ran)["webhook"][0][1].startswith(f"Nobody answers at {public_url}/webhooks/stripe (")
+    [(level, what, fix)] = said(ran, "webhook")
+    assert level == "fail"
+    assert what.startswith(f"Nobody answers at {public_url}/webhooks/stripe (")
+    assert fix == "Start the web server, and look at PUBLIC_URL, DNS, the proxy and its certificate."
 
 
 # Worker, mail, database

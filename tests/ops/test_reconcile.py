@@ -174,7 +174,9 @@ def test_object_of_ours_without_an_order_needs_attention_until_the_order_is_back
 
     assert ran.code == 1
     # Told by the session and by the refund, and still one thing.
-    assert [(row["subject"], row["result"]) for row in ran.json["differed"]] == [(started.order_public_id, "unhealed")]
+    [differed] = ran.json["differed"]
+    assert (differed["subject"], differed["result"]) == (started.order_public_id, "unhealed")
+    assert differed["reason"] == "Stripe names an order that is not here."
     assert [row["key"] for row in ran.json["findings"]] == [f"unknown_order:{started.order_public_id}"]
 
     put_rows(rows)
