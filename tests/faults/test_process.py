@@ -1,6 +1,9 @@
 """Processes that are stopped, restarted, doubled and starved while people buy (F23, F24, F25, F27)."""
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -200,3 +203,15 @@ def try_to_deliver(shop: RunningShop, number: int) -> int | None:
         return deliver(shop, make_event(number, "cs_test_handles")).status
     except requests.RequestException:
         return None
+
+
+def test_process_without_memory_refuses_and_recovers(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.faults.starving", str(tmp_path)],
+        cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert (found["during"], found["after"]) == (500, 200)
+    assert found["stored"] == ["evt_bench00000001", "evt_bench00000003"]
