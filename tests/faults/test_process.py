@@ -1,6 +1,9 @@
 """Processes that are stopped, restarted, doubled and starved while people buy (F23, F24, F25, F27)."""
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,12 +17,13 @@ from alembic.script import ScriptDirectory
 
 from app.config import PROJECT_ROOT
 from tests.benchmarks.webhooks import deliver, make_event
+from tests.faults.front import Front
 from tests.journeys.people import Person, Truth, session_id_of
 from tests.running import RunningShop, wait_until
 
 pytestmark = pytest.mark.journey
 
-COURSE = "/courses/ai-lead-engine-accelerator"
+COURSE, OTHER_COURSE = "/courses/ai-lead-engine-accelerator", "/courses/cloud-cost-control"
 ONCE = {"payments": 1, "receipts": 1, "seats": 1, "orders_of_number": 1}
 BUYERS = 3
 PATIENCE_SECONDS = 60
@@ -96,18 +100,21 @@ def expect_each_once(database: Truth, session_ids: list[str]) -> None:
 def list_lost_deliveries(shop: RunningShop) -> list[str]:
     """What the sandbox wrote about deliveries that were not answered by 2xx, nor by the 503 that asks to come again."""
     lines = (shop.folder / "sandbox.log").read_text().splitlines()
-    return [line for line in lines if "webhook" in line and not line.endswith("HTTP 503")]
+    failed = [line for line in lines if "webhook refused" in line or "webhook not delivered" in line]
+    return [line for line in failed if not line.endswith("HTTP 503")]
 
 
 def test_rolling_restart_under_load_with_four_workers_loses_and_doubles_nothing(
-    running_shop: RunningShop, database: Truth
+    running_shop: RunningShop, front: Front, database: Truth
 ) -> None:
-    """Start the new server on the port of the old one, then stop the old one: as the README says."""
+    """A new server starts beside the old one, gets the traffic, and the old one is stopped: as the README says."""
     running_shop.start("worker-2", "worker-3", "worker-4")
     with people_buying(running_shop) as list_paid:
         running_shop.start("web-2")
+        front.point_to(running_shop.server_ports["web-2"])
         codes = [running_shop.terminate(name) for name in ("web", "worker", "worker-2")]
         running_shop.start("web", "worker")
+        front.point_to(running_shop.server_ports["web"])
         codes += [running_shop.terminate(name) for name in ("web-2", "worker-3", "worker-4")]
         paid = list_paid()
 
@@ -115,6 +122,23 @@ def test_rolling_restart_under_load_with_four_workers_loses_and_doubles_nothing(
     # Each click and each return was answered, or people_buying() would have failed; so was each event.
     assert list_lost_deliveries(running_shop) == []
     expect_each_once(database, paid)
+
+
+def test_server_that_is_told_to_stop_answers_what_it_was_asked(running_shop: RunningShop, database: Truth) -> None:
+    person, answers = Person(running_shop), []
+    hang = {"kind": "api_hang", "path": "/v1/checkout/sessions", "method": "POST", "seconds": 3, "count": 1}
+    # Its first purchase would begin with the trip around for a cookie.
+    person.begin(COURSE)
+    assert running_shop.control("/levers", hang)[0] == 200
+    clicking = threading.Thread(target=lambda: answers.append(person.enroll(OTHER_COURSE)))
+    clicking.start()
+    wait_until(lambda: not running_shop.control("/levers", method="GET")[1]["levers"])
+
+    code = running_shop.terminate("web")
+
+    clicking.join(PATIENCE_SECONDS)
+    assert (code, [answer.status_code for answer in answers]) == (0, [303])
+    assert database.order(session_id_of(answers[0])).state == "pending"
 
 
 def test_worker_that_is_told_to_stop_finishes_what_it_is_at(running_shop: RunningShop, database: Truth) -> None:
@@ -154,22 +178,24 @@ def test_migration_that_only_adds_runs_while_people_buy_and_the_old_code_goes_on
 
 
 def test_server_without_free_file_handles_refuses_and_recovers(running_shop: RunningShop, database: Truth) -> None:
+    # A new server has no connection to the database yet.
+    running_shop.terminate("web")
+    running_shop.start("web")
     pid = running_shop.find_server_pid("web")
     usual = prlimit(pid, RLIMIT_NOFILE)
-    assert deliver(running_shop, make_event(1, "cs_test_handles")).status == 200
-    # One for the connection of who asks, none for what the answer needs.
-    prlimit(pid, RLIMIT_NOFILE, (len(list(Path(f"/proc/{pid}/fd").iterdir())) + 1, usual[1]))
+    # Enough for the connection of who asks, too few for a database with its log.
+    prlimit(pid, RLIMIT_NOFILE, (len(list(Path(f"/proc/{pid}/fd").iterdir())) + 2, usual[1]))
     try:
-        starved = [try_to_deliver(running_shop, number) for number in range(2, 12)]
+        starved = [try_to_deliver(running_shop, number) for number in range(1, 6)]
     finally:
         prlimit(pid, RLIMIT_NOFILE, usual)
 
     assert any(status != 200 for status in starved), "the limit was not felt"
     assert {status for status in starved if status is not None and status != 200} <= {500, 503}
     assert deliver(running_shop, make_event(100, "cs_test_handles")).status == 200
-    taken = [number for number, status in enumerate(starved, start=2) if status == 200]
+    taken = [number for number, status in enumerate(starved, start=1) if status == 200]
     stored = [row.id for row in database.all("SELECT id FROM stripe_events WHERE object_id = 'cs_test_handles'")]
-    assert {f"evt_bench{number:08d}" for number in [1, 100, *taken]} <= set(stored)
+    assert {f"evt_bench{number:08d}" for number in [100, *taken]} <= set(stored)
 
 
 def try_to_deliver(shop: RunningShop, number: int) -> int | None:
@@ -177,3 +203,15 @@ def try_to_deliver(shop: RunningShop, number: int) -> int | None:
         return deliver(shop, make_event(number, "cs_test_handles")).status
     except requests.RequestException:
         return None
+
+
+def test_process_without_memory_refuses_and_recovers(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.faults.starving", str(tmp_path)],
+        cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert (found["during"], found["after"]) == (500, 200)
+    assert found["stored"] == ["evt_bench00000001", "evt_bench00000003"]
