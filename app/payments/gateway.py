@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import BoundedSemaphore
 from typing import Any, cast
 
 import stripe
@@ -34,6 +35,11 @@ log = structlog.get_logger()
 TIMEOUT_SECONDS = 8
 NETWORK_RETRIES = 1
 PAGE_SIZE = 100
+# While Stripe hangs, each call holds a thread of the server for some 17 seconds: so many may, the others go on serving
+# pages (F45). Whoever finds no place in two seconds is told to try again.
+MOST_CALLS_AT_ONCE = 12
+PLACE_SECONDS = 2
+_places = BoundedSemaphore(MOST_CALLS_AT_ONCE)
 
 
 class PaymentUnavailable(AppError):
@@ -313,7 +319,13 @@ def stripe_client() -> stripe.StripeClient:
 
 @contextmanager
 def stripe_errors(subject: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours; subject names what was asked for, in the log."""
+    """Turn the SDK's errors into ours; subject names what was asked for, in the log.
+
+    Raises PaymentUnavailable also when too many wait for Stripe in this process already.
+    """
+    if not _places.acquire(timeout=PLACE_SECONDS):
+        log.warning("stripe_crowded", subject=subject)
+        raise PaymentUnavailable
     try:
         yield
     except stripe.IdempotencyError as error:
@@ -332,3 +344,5 @@ def stripe_errors(subject: str) -> Iterator[None]:
         # Timeouts, 429, 5xx, an answer that is no JSON or lacks what it must have: the outcome is unknown.
         log.warning("stripe_unavailable", subject=subject, error=type(error).__name__)
         raise PaymentUnavailable from error
+    finally:
+        _places.release()

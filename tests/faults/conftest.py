@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from flask import Flask
 from sqlalchemy import NullPool, create_engine
 
+import app.checkout.events as events_module
+import app.checkout.settle as settle_module
 from app import create_app
 from app.config import Settings
 from app.db import db
@@ -90,3 +93,19 @@ def _entered(app: Flask) -> Iterator[None]:
         yield
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it once Stripe has done all it will do: from then on each of its objects is read once only."""
+
+    def remember() -> None:
+        readers = (
+            (settle_module, "get_checkout_session"),
+            (settle_module, "get_payment"),
+            (events_module, "get_payment_metadata"),
+        )
+        for module, name in readers:
+            monkeypatch.setattr(module, name, cache(getattr(module, name)))
+
+    return remember

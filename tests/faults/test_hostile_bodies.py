@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from io import BytesIO
+from io import RawIOBase
 from typing import Any
 
 import pytest
@@ -175,15 +175,18 @@ def test_one_byte_more_than_was_signed_is_refused(shop: Shop, change: bytes) -> 
 # F94, too much
 
 
-class Endless(BytesIO):
+class Endless(RawIOBase):
     """A body without an end, and how much of it was asked for."""
 
     taken = 0
 
-    def read(self, size: int | None = -1) -> bytes:
-        size = 1_000_000 if size is None or size < 0 else size
-        self.taken += size
-        return b"x" * size
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"x" * len(buffer)
+        self.taken += len(buffer)
+        return len(buffer)
 
 
 @pytest.mark.parametrize("is_chunked", [True, False])
@@ -194,6 +197,7 @@ def test_body_without_an_end_is_cut_off_early(shop: Shop, *, is_chunked: bool) -
 
     answer = shop.client.post("/webhooks/stripe", headers={"Stripe-Signature": "t=1,v1=00"}, environ_overrides=environ)
 
-    assert answer.status_code == 413
+    # Of a body without a stated length only so much is read, and that is not what was signed.
+    assert answer.status_code == (400 if is_chunked else 413)
     assert body.taken <= 1_100_000
     assert event_states() == {}
