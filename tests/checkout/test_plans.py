@@ -302,6 +302,18 @@ def test_replay_of_each_kind_of_event_says_what_it_did(shop: Shop) -> None:
     )
 
 
+def test_event_that_could_not_be_looked_at_and_then_could_is_told_as_it_ended(shop: Shop) -> None:
+    started = shop.buy(make_course(), user=make_user())
+    completed = next(event for event in shop.events() if event["type"] == "checkout.session.completed")
+    silence = {"kind": "api_error", "status": 500, "path": "/v1/checkout/sessions/*", "method": "GET", "stored": False}
+    shop.control("/levers", {**silence, "count": 2})
+
+    ended = replay_event(completed["id"])
+
+    assert (ended.state_before, ended.state_after, ended.has_failed) == ("handled", "handled", False)
+    assert ended.order_public_id == started.order_public_id
+
+
 def test_gift_of_a_wish_is_the_gift_that_is_shown(shop: Shop) -> None:
     wish = GiftWish(recipient_email="nia@example.org", recipient_name="Nia", giver_name="Maya", message="Hi")
     started = shop.begin(make_course(), user=make_user(), purpose="gift", gift=wish)
