@@ -136,7 +136,7 @@ mutation: build/mutation/seconds.json  ## how many of a sample of small faults t
 # Which tests reach which line; written anew when any source has changed.
 build/mutation/seconds.json: .venv/dev.stamp $(shell find app tests -name '*.py')
 	@rm -rf build/mutation && mkdir -p build/mutation
-	@$(BIN)/coverage run --data-file=build/mutation/coverage -m pytest -p tests.mutation.contexts -n 2 -m "$(FAST)" $(NOTICING)
+	@$(BIN)/coverage run --data-file=build/mutation/coverage -m pytest -p tests.mutation.reach -n 2 -m "$(FAST)" $(NOTICING)
 	@$(BIN)/coverage combine --quiet --data-file=build/mutation/coverage
 
 bench-webhooks: .venv/dev.stamp  ## how fast webhooks are answered, also under faults

@@ -171,6 +171,7 @@ def test_gift_is_for_one_person(shop: Shop) -> None:
         shop.begin(make_course(), purpose="gift", gift=gift, quantity=2)
 
     assert (refused.value.field, orders()) == ("quantity", [])
+    assert refused.value.sentence == "A gift is for one person. Buy seats for several."
 
 
 def test_post_that_led_to_an_order_is_kept_with_it(shop: Shop) -> None:

@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from app.catalog.models import Product
 from app.checkout.ledger import Entry, derive_state
-from app.checkout.models import Order, OrderItem, RefundRequest
+from app.checkout.models import Order, OrderItem, OrderNote, RefundRequest
+from app.checkout.settle import settle
 from app.db import db, transaction
 from app.enrollment.services import list_open_course_ids
 from tests.checkout.conftest import Shop
@@ -119,9 +120,18 @@ def test_inquiry_changes_nothing(shop: Shop) -> None:
     user, course = make_user(), make_course()
     started = shop.buy(course, user=user)
 
-    shop.control(f"/dispute/{payment_intent(shop, started)}", {"inquiry": True})
+    _, dispute = shop.control(f"/dispute/{payment_intent(shop, started)}", {"inquiry": True})
     shop.deliver_all()
+    settle(order_id=shop.order(started).id)
 
+    db.session.rollback()
+    notes = db.session.scalars(select(OrderNote).where(OrderNote.kind == "inquiry")).all()
+    assert [(note.order_id, note.text) for note in notes] == [
+        (
+            shop.order(started).id,
+            f"{dispute['id']}: the buyer’s bank asks about this payment. Answer it in Stripe’s dashboard.",
+        )
+    ]
     assert shop.order(started).state == "paid"
     assert list_open_course_ids(user_id=user.id) == {course.id}
 

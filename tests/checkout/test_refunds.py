@@ -17,7 +17,7 @@ from app.db import db, transaction
 from app.enrollment.models import Grant
 from app.enrollment.seats import seat_user
 from app.enrollment.services import list_open_course_ids
-from app.errors import InvalidInput, NotFound
+from app.errors import AppError, InvalidInput, NotFound
 from tests.checkout.conftest import Shop
 from tests.checkout.money import (
     buy_seats,
@@ -249,26 +249,27 @@ def test_preview_says_what_would_happen_and_does_nothing(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "error"),
+    ("scope", "error", "sentence", "field"),
     [
-        ({"amount": 0}, NothingToRefund),
-        ({"amount": -5}, NothingToRefund),
-        ({"amount": 10_000}, NothingToRefund),
-        ({"line": 0}, InvalidInput),
-        ({"line": 2}, InvalidInput),
-        ({"seats": (4,)}, InvalidInput),
-        ({"seats": (0,)}, InvalidInput),
-        ({"amount": 5, "line": 1}, InvalidInput),
-        ({"seats": (1,), "line": 1}, InvalidInput),
+        ({"amount": 0}, NothingToRefund, NothingToRefund.sentence, None),
+        ({"amount": -5}, NothingToRefund, NothingToRefund.sentence, None),
+        ({"amount": 10_000}, NothingToRefund, NothingToRefund.sentence, None),
+        ({"line": 0}, InvalidInput, "There is no line 0: the order has 1.", "line"),
+        ({"line": 2}, InvalidInput, "There is no line 2: the order has 1.", "line"),
+        ({"seats": (4,)}, InvalidInput, "There is no seat 4: the order has 3.", "seat"),
+        ({"seats": (0,)}, InvalidInput, "There is no seat 0: the order has 3.", "seat"),
+        ({"amount": 5, "line": 1}, InvalidInput, "Choose an amount, a line or seats: only one of them.", None),
+        ({"seats": (1,), "line": 1}, InvalidInput, "Choose an amount, a line or seats: only one of them.", None),
     ],
 )
 def test_what_cannot_be_refunded_is_refused_and_leaves_nothing(
-    shop: Shop, scope: dict[str, Any], error: type[Exception]
+    shop: Shop, scope: dict[str, Any], error: type[AppError], sentence: str, field: str | None
 ) -> None:
     started = buy_seats(shop, unit_amount=3333)
 
-    with pytest.raises(error):
+    with pytest.raises(error) as refused:
         give_back(started, **scope)
+    assert (refused.value.sentence, refused.value.field) == (sentence, field)
     with pytest.raises(error):
         preview_refund(order_public_id=started.order_public_id, scope=RefundScope(**scope))
 
@@ -289,16 +290,21 @@ def test_an_amount_between_the_steps_of_its_currency_is_refused(shop: Shop) -> N
 def test_a_refund_needs_a_reason_and_a_key(shop: Shop, reason: str, key: str) -> None:
     started = shop.buy(make_course(), user=make_user())
 
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         refund_order(order_public_id=started.order_public_id, request_key=key, scope=RefundScope(), reason=reason)
 
+    assert (refused.value.field, refused.value.sentence) in {
+        ("reason", "Say why the money goes back: it is kept with the order."),
+        ("request_key", "The request’s key has 1 to 100 characters."),
+    }
+    assert (refused.value.field == "reason") is (reason.strip() == "")
     assert list_requests() == []
 
 
 def test_unknown_orders_are_not_found(shop: Shop) -> None:
-    with pytest.raises(NotFound):
-        refund_order(order_public_id="ord_none", request_key="k", scope=RefundScope(), reason="Why")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"^There is no such order\.$"):
+        refund_order(order_public_id="ord_none", request_key="k" * 100, scope=RefundScope(), reason="Why")
+    with pytest.raises(NotFound, match=r"^There is no such order\.$"):
         preview_refund(order_public_id="ord_none", scope=RefundScope())
 
 
@@ -319,11 +325,11 @@ def test_a_seat_is_refunded_once(shop: Shop) -> None:
     give_back(started, key="one", seats=(2,))
 
     for scope in ({"seats": (2,)}, {"seats": (1, 2)}):
-        with pytest.raises(SeatRefunded):
+        with pytest.raises(SeatRefunded, match=r"^Seat 2 was refunded already, or its refund is on its way\.$"):
             give_back(started, key="two", **scope)
     give_back(started, key="line", line=1)
-    for scope in ({"seats": (1,)}, {"line": 1}):
-        with pytest.raises(SeatRefunded):
+    for name, scope in (("Seat 1", {"seats": (1,)}), ("This line", {"line": 1})):
+        with pytest.raises(SeatRefunded, match=rf"^{name} was refunded already, or its refund is on its way\.$"):
             give_back(started, key="three", **scope)
 
     assert refunds(shop) == [3333, 6666]

@@ -11,6 +11,7 @@ from app.catalog.models import Price, Product, PromotionCode
 from app.catalog.promotion_codes import create_code
 from app.checkout.choices import Buyer, GiftWish, get_choice
 from app.checkout.errors import AlreadyEnrolled
+from app.checkout.findings import record_finding
 from app.checkout.models import (
     CheckoutAttempt,
     Gift,
@@ -25,6 +26,7 @@ from app.checkout.orders import list_guest_course_ids
 from app.checkout.ownership import find_ownership
 from app.checkout.reconcile_models import ReconcileScan
 from app.checkout.reconcile_objects import Suspicion, compare
+from app.checkout.reconcile_orders import list_orders_to_read
 from app.checkout.reconcile_pages import KINDS, read_page
 from app.checkout.reconcile_scans import begin_run, list_scans, work_on_page
 from app.checkout.services import StartedCheckout
@@ -313,6 +315,40 @@ def test_scan_rests_a_minute_where_stripe_is_silent_and_goes_on_behind_what_it_s
     shop.remove_levers()
     still_clock.advance(seconds=1)
     assert work_on_page(scans["refunds"]) == "worked"
+
+
+def test_orders_to_read_are_open_new_disputed_or_found_fault_with_and_not_read_lately(
+    shop: Shop, moving_clock: MovableClock
+) -> None:
+    def dispute(started: StartedCheckout) -> str:
+        answer = shop.control(f"/dispute/{payment_intent(shop, started)}")[1]
+        return str(answer["id"])
+
+    decided, disputed, faulty, quiet = (shop.buy(make_course(), user=make_user()) for _ in range(4))
+    opened = shop.begin(make_course(), user=make_user())
+    shop.control(f"/disputes/{dispute(decided)}/close", {"outcome": "lost"})
+    dispute(disputed)
+    shop.deliver_all()
+    disputed_id, faulty_id, quiet_id, opened_id = (shop.order(each).id for each in (disputed, faulty, quiet, opened))
+    record_finding(key="x", order_id=faulty_id, kind="unreadable", detail="Something.")
+    later = clock.now() + timedelta(days=30)
+
+    def list_orders(**given: Any) -> list[int]:
+        db.session.rollback()
+        return list_orders_to_read(**{"since": later, "read_before": later, "after": None, "limit": 10, **given})
+
+    assert list_orders() == [opened_id, faulty_id, disputed_id]
+    assert list_orders(limit=2) == [opened_id, faulty_id]
+    assert list_orders(after=str(faulty_id)) == [disputed_id]
+    # Whose creation is exactly the beginning is among the new ones.
+    assert list_orders(since=shop.order(quiet).created_at) == [
+        opened_id,
+        quiet_id,
+        faulty_id,
+        disputed_id,
+    ]
+    # The open order was never read.
+    assert list_orders(read_before=clock.now() - timedelta(days=1)) == [opened_id]
 
 
 # Whose it is

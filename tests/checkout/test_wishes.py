@@ -147,20 +147,21 @@ def test_gift_mail_waits_for_its_day(shop: Shop, moving_clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gift", "field"),
+    ("gift", "field", "sentence"),
     [
-        (None, "recipient_email"),
-        (replace(GIFT, recipient_email="not an address"), "recipient_email"),
-        (replace(GIFT, recipient_email="a@example.org, b@example.org"), "recipient_email"),
-        (replace(GIFT, message="x" * 501), "gift_message"),
-        (replace(GIFT, send_at=clock.now() + timedelta(days=367)), "gift_on"),
+        (None, "recipient_email", "Enter the address the gift goes to."),
+        (replace(GIFT, recipient_email="not an address"), "recipient_email", ""),
+        (replace(GIFT, recipient_email="a@example.org, b@example.org"), "recipient_email", ""),
+        (replace(GIFT, message="x" * 501), "gift_message", "Keep the message to 500 characters."),
+        (replace(GIFT, send_at=clock.now() + timedelta(days=367)), "gift_on", "Choose a day within the next year."),
     ],
 )
-def test_gift_that_cannot_be_delivered_is_refused(shop: Shop, gift: GiftWish | None, field: str) -> None:
+def test_gift_that_cannot_be_delivered_is_refused(shop: Shop, gift: GiftWish | None, field: str, sentence: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         shop.begin(make_course(), purpose="gift", gift=gift)
 
     assert refused.value.field == field
+    assert refused.value.sentence == sentence or (not sentence and "address" in refused.value.sentence)
     assert states() == []
 
 

@@ -122,6 +122,15 @@ def test_a_signed_value_of_another_shape_is_no_claim_link(app: Flask, value: obj
         get_seat_offer(sign_link(CLAIM_PURPOSE, value))
 
 
+def test_a_seat_and_its_version_are_all_that_a_claim_link_holds(app: Flask) -> None:
+    seat = sell(quantity=1, takes_seat=True).seat()
+
+    for value in ([seat.public_id], [seat.public_id, 1, 1]):
+        with pytest.raises(LinkInvalid):
+            get_seat_offer(sign_link(CLAIM_PURPOSE, value))
+    assert get_seat_offer(sign_link(CLAIM_PURPOSE, [seat.public_id, 1])).seat_id == seat.id
+
+
 @pytest.mark.parametrize("purpose", ["order", "seat-join", "sign-in", "reset-password", "newsletter"])
 def test_a_link_for_something_else_takes_no_seat(app: Flask, purpose: str) -> None:
     sold = sell(quantity=1, takes_seat=True)

@@ -207,7 +207,7 @@ def test_a_renewed_link_replaces_the_old_one(app: Flask) -> None:
 def test_a_limit_makes_sense(app: Flask, limit: int) -> None:
     sold = sell(quantity=3)
 
-    with pytest.raises(InvalidInput, match="from 1 to 3") as refused:
+    with pytest.raises(InvalidInput, match=r"^Enter a number from 1 to 3\.$") as refused:
         open_shared_link(order_item_id=sold.item_id, limit_count=limit)
 
     assert refused.value.field == "limit"

@@ -7,51 +7,17 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from itertools import zip_longest
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import coverage
-
-from tests.mutation.contexts import FOLDER, SECONDS
 from tests.mutation.mutants import PACKAGES, Mutant, list_mutants, take_sample
+from tests.mutation.reach import FOLDER, Reach
 
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
 PROCESSES = 2
-MOST_TESTS = 30
 # One in so many is tried without its fault: then all of its tests must pass.
 CONTROL_EVERY = 50
 NORMAL_QUANTILE_95 = 1.96
-
-
-class Reach:
-    """Which tests reach which line."""
-
-    def __init__(self) -> None:
-        self._data = coverage.CoverageData(str(FOLDER / "coverage"))
-        self._data.read()
-        self._seconds: dict[str, float] = json.loads(SECONDS.read_text())
-        self._lines: dict[str, dict[int, list[str]]] = {}
-
-    def choose_tests(self, mutant: Mutant) -> list[str]:
-        """The tests of its line, or of the nearest line above that was counted: as different ones as can be, quick first.
-
-        One of each file in turn, and of each file one of each function before other parameters of the same one.
-        """
-        path = str(Path(mutant.path).resolve())
-        if path not in self._lines:
-            self._lines[path] = self._data.contexts_by_lineno(path)
-        lines = self._lines[path]
-        nearest = max((line for line in lines if line <= mutant.line and any(lines[line])), default=0)
-        functions: Counter[str] = Counter()
-        files: dict[str, list[tuple[int, str]]] = {}
-        for test in sorted(filter(None, lines.get(nearest, ())), key=lambda each: self._seconds.get(each, math.inf)):
-            function = test.partition("[")[0]
-            functions[function] += 1
-            files.setdefault(test.partition("::")[0], []).append((functions[function], test))
-        turns = zip_longest(*(sorted(tests, key=itemgetter(0)) for tests in files.values()))
-        return [each[1] for turn in turns for each in turn if each][:MOST_TESTS]
 
 
 def main() -> int:
@@ -61,7 +27,7 @@ def main() -> int:
     say(f"{len(mutants):,} faults can be made; {len(chosen)} are tried (seed {options.seed})")
     reach = Reach()
     trials = [
-        {"number": number, "path": each.path, "function": each.function, "source": each.source, "tests": reach.choose_tests(each)}
+        {"number": number, "path": each.path, "function": each.function, "source": each.source, "tests": reach.choose_tests(each.path, each.line)}
         for number, each in enumerate(chosen)
     ]  # fmt: skip
     controls = [{**each, "number": -each["number"] - 1, "source": ""} for each in trials[::CONTROL_EVERY]]

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -263,6 +264,26 @@ def test_account_that_may_not_charge_another_version_and_no_time_are_told(shop: 
         ),
         ("warn", "Stripe’s answer names no time.", "Compare the clock by hand."),
     ]
+
+
+def test_clock_is_compared_at_the_middle_of_the_call(shop: Shop, moving_clock: MovableClock) -> None:
+    started_at = moving_clock().replace(microsecond=0)
+    moving_clock.freeze(started_at)
+
+    def stripe(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/v1/account":
+            moving_clock.advance(seconds=100)
+        body = {"id": "acct_1", "object": "list", "url": "/", "has_more": False, "data": [], "charges_enabled": True}
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(body).encode()]
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    date = format_datetime(started_at, usegmt=True)
+    with listening, serve(stripe, listening, date=date), examined(shop, stripe_api_base=address) as (app, _url):
+        ran = doctor(app, "--json")
+
+    assert [line[:2] for line in said(ran, "clock")] == [("warn", "The clock is 50 seconds off Stripe’s.")]
 
 
 def test_duplicates_and_actions_are_told_to_people_too(shop: Shop) -> None:

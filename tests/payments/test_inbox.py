@@ -3,14 +3,36 @@
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
 
-from app.payments.events import EventUnreadable, ParsedEvent, get_event_object, parse_event
+from app import clock
+from app.db import db
+from app.errors import NotFound
+from app.payments.events import (
+    EventUnreadable,
+    ParsedEvent,
+    arm_event,
+    claim_event,
+    get_event,
+    get_event_object,
+    list_due_event_ids,
+    list_events,
+    list_unhandled_event_ids,
+    mark_event,
+    note_event_error,
+    parse_event,
+    record_event,
+)
 from app.payments.models import StripeEvent
+from app.payments.overdue import sound_alarm
+from app.payments.retention import empty_old_payloads, list_old_payload_ids
 from app.payments.signature import SignatureInvalid, verify_signature
+from tests.conftest import MovableClock
 
 BODY = b'{"id": "evt_1"}'
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,3 +163,139 @@ def test_event_whose_id_or_type_is_no_short_text_is_refused(name: str, text: Any
 )
 def test_object_of_a_stored_event_is_what_it_is_about_or_nothing(payload: str, found: dict[str, str]) -> None:
     assert get_event_object(StripeEvent(payload=payload)) == found
+
+
+# The row of an event through its life
+
+
+def read_event(event_id: str = "evt_1") -> dict[str, Any]:
+    db.session.rollback()
+    row = db.session.execute(select(StripeEvent.__table__).where(StripeEvent.id == event_id)).mappings().one()
+    return dict(row)
+
+
+def test_event_is_kept_from_its_receipt_to_its_end(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(MOMENT)
+    body = b'{"id": "evt_1", "type": "charge.refunded", "data": {"object": {"id": "ch_1"}}}'
+
+    record_event(payload=body)
+
+    received = {
+        "id": "evt_1",
+        "type": "charge.refunded",
+        "api_version": None,
+        "livemode": False,
+        "object_id": "ch_1",
+        "payload": body.decode(),
+        "state": "received",
+        "received_at": MOMENT,
+        "delivery_count": 1,
+        "attempt_count": 0,
+        "next_attempt_at": MOMENT,
+        "handled_at": None,
+        "error": None,
+    }
+    assert read_event() == received
+    assert list_due_event_ids() == list_unhandled_event_ids(["ch_1", "ch_2"]) == ["evt_1"]
+    assert list_unhandled_event_ids(["ch_2"]) == []
+
+    claimed = claim_event("evt_1")
+    assert claimed is not None
+    note_event_error("evt_1", error="x" * 501)
+    tried = {**received, "attempt_count": 1, "next_attempt_at": MOMENT + timedelta(seconds=5), "error": "x" * 500}
+    assert read_event() == tried
+    assert list_due_event_ids() == []
+    assert claim_event("evt_1") is None
+
+    moving_clock.advance(seconds=1)
+    record_event(payload=body)
+    again = {**tried, "delivery_count": 2, "next_attempt_at": MOMENT + timedelta(seconds=1)}
+    assert read_event() == again
+
+    mark_event("evt_1", state="handled")
+    ended = {**again, "state": "handled", "handled_at": MOMENT + timedelta(seconds=1), "error": None}
+    assert read_event() == ended
+    moving_clock.advance(seconds=1)
+    record_event(payload=body)
+    mark_event("evt_1", state="ignored")
+    assert read_event() == {**ended, "delivery_count": 3}
+    assert list_unhandled_event_ids(["ch_1"]) == []
+
+    arm_event("evt_1")
+    assert read_event() == {
+        **ended,
+        "delivery_count": 3,
+        "state": "received",
+        "attempt_count": 0,
+        "next_attempt_at": MOMENT + timedelta(seconds=2),
+        "handled_at": None,
+    }
+
+
+def test_event_waits_twice_as_long_after_each_try_up_to_an_hour(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(MOMENT)
+    record_event(payload=b'{"id": "evt_1", "type": "charge.refunded"}')
+    waits = []
+    for _ in range(12):
+        assert claim_event("evt_1") is not None
+        due_at = read_event()["next_attempt_at"]
+        waits.append((due_at - clock.now()).total_seconds())
+        moving_clock.freeze(due_at)
+
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+
+
+def test_events_are_listed_by_age_and_state_and_nothing_is_done_to_others(
+    app: Flask, moving_clock: MovableClock
+) -> None:
+    moving_clock.freeze(MOMENT)
+    for number in (1, 2, 3):
+        record_event(payload=f'{{"id": "evt_{number}", "type": "charge.refunded"}}'.encode())
+        moving_clock.advance(seconds=1)
+    before = [read_event(event_id) for event_id in ("evt_1", "evt_3")]
+
+    assert list_due_event_ids() == ["evt_1", "evt_2", "evt_3"]
+    assert claim_event("evt_2") is not None
+    note_event_error("evt_2", error="crashed")
+    mark_event("evt_2", state="handled")
+    arm_event("evt_2")
+    mark_event("evt_2", state="ignored")
+
+    assert [read_event(event_id) for event_id in ("evt_1", "evt_3")] == before
+    assert [event.id for event in list_events()] == ["evt_3", "evt_2", "evt_1"]
+    assert [event.id for event in list_events(limit=2)] == ["evt_3", "evt_2"]
+    assert [event.id for event in list_events(state="ignored")] == ["evt_2"]
+    with pytest.raises(NotFound) as missing:
+        get_event("x" * 90)
+    assert missing.value.sentence == f"The inbox has no event {'x' * 80}."
+
+
+def test_alarm_counts_what_waits_longer_than_five_minutes(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(MOMENT)
+    for number in (1, 2, 3):
+        record_event(payload=f'{{"id": "evt_{number}", "type": "charge.refunded"}}'.encode())
+        moving_clock.advance(seconds=1)
+    mark_event("evt_2", state="handled")
+
+    moving_clock.freeze(MOMENT + timedelta(minutes=5))
+    assert sound_alarm() == 0
+    moving_clock.freeze(MOMENT + timedelta(minutes=5, seconds=2))
+    assert sound_alarm() == 1
+    moving_clock.freeze(MOMENT + timedelta(minutes=5, seconds=3))
+    assert sound_alarm() == 2
+
+
+def test_payload_is_emptied_after_ninety_days_where_the_event_is_done(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(MOMENT)
+    for number in (1, 2, 3):
+        record_event(payload=f'{{"id": "evt_{number}", "type": "charge.refunded"}}'.encode())
+    mark_event("evt_1", state="handled")
+    mark_event("evt_2", state="ignored")
+
+    moving_clock.advance(days=90)
+    assert (list_old_payload_ids(10), empty_old_payloads()) == ([], 0)
+    moving_clock.advance(seconds=1)
+    assert (len(list_old_payload_ids()), empty_old_payloads()) == (1, 2)
+
+    assert [read_event(f"evt_{number}")["payload"] == "" for number in (1, 2, 3)] == [True, True, False]
+    assert (list_old_payload_ids(10), empty_old_payloads()) == ([], 0)
