@@ -37,11 +37,13 @@ def refund(app: Flask, *, order: str, key: str, amount: int | None, seats: Seque
 
 def give_up(app: Flask, *, order: str) -> None:
     """An order is closed though it can still be paid, as after a wrong verdict: what it held goes to others (P3)."""
-    with app.app_context(), transaction():
-        found = lock_order(_find_order(order).id)
-        if found.state not in OPEN_STATES:
-            raise SystemExit(REFUSED)
-        close_unpaid(found, state="expired")
+    with app.app_context():
+        order_id = _find_order(order).id
+        with transaction():
+            found = lock_order(order_id)
+            if found.state not in OPEN_STATES:
+                raise SystemExit(REFUSED)
+            close_unpaid(found, state="expired")
 
 
 def open_again(app: Flask, *, order: str) -> None:

@@ -53,8 +53,7 @@ def _add_seat_mails(case: Case, order: Row, seat: Row, wanted: Counter[Any], per
     """Whoever is invited got a link; whoever had to go was told, once each time."""
     title, owner = case.shop.items_of(order)[0]["title"], str(order["email"])
     changes, invited = case.world.seats_changed[seat["public_id"]], str(seat["invited_email"])
-    is_waiting = seat["status"] == "active" and seat["claimed_by_id"] is None
-    if is_waiting and invited != owner and 0 < case.world.mails_asked[invited] <= MAILS_A_DAY:
+    if seat["status"] == "active" and invited != owner and 0 < case.world.mails_asked[invited] <= MAILS_A_DAY:
         wanted[invited, f"Open {title}"] += 1
         perhaps[invited, f"Open {title}"] -= 1
     for grant in case.shop.grants:

@@ -46,4 +46,10 @@ CHECKS: tuple[Callable[[Case], list[str]], ...] = (
 def judge(world: World) -> list[str]:
     """Every divergence of a shop that has come to rest."""
     case = open_case(world)
+    world.counts["taxed orders"] += sum(order["tax_amount"] > 0 for order in case.shop.orders)
+    world.counts["invoices"] += len(case.books.invoices)
+    world.counts["consents"] += len(case.shop.consents)
+    world.counts["late payments"] += sum(each["kind"] == "late_payment" for each in case.shop.findings)
+    world.counts["second payments"] += sum(each["kind"] == "second_payment" for each in case.shop.findings)
+    world.counts["seats lost"] += sum(grant["revoked_at"] is not None for grant in case.shop.grants)
     return [sentence for check in CHECKS for sentence in check(case)]

@@ -93,10 +93,10 @@ def come_to_rest(world: World, rng: Random, *, days_away: int = 0) -> None:
         if rng.random() < 0.7:
             take_seats(world, address)
     if world.counts["reconcilers"]:
-        world.surprises += _reconcile_again(world)
+        world.surprises += reconcile_again(world)
 
 
-def _reconcile_again(world: World) -> list[str]:
+def reconcile_again(world: World) -> list[str]:
     """Whoever compares everything with Stripe once more finds nothing to do."""
     code, output = world.shop.run("stripe", "reconcile", "--dry-run", "--json", "--since", "3650")
     if code is None or not output.startswith("{"):

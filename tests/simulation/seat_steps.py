@@ -131,7 +131,11 @@ class Share:
         page = open_seats_page(world, self.buyer, self.course)
         if page is None:
             return
-        page.send("share", limit=str(self.limit), item="1")
+        seats = world.shop.database.execute(
+            "SELECT count(*) AS number FROM seats s JOIN order_items i ON i.id = s.order_item_id"
+            f" WHERE i.order_id = {page.order['id']}"
+        )
+        page.send("share", limit=str(min(self.limit, seats[0]["number"])), item="1")
         open_seats_page(world, self.buyer, self.course)
 
 

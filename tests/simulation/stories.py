@@ -9,7 +9,9 @@ from tests.simulation.steps import ComeBack, Enroll, Expire, GoBack, Pay, Step, 
 
 Course = str
 Story = Callable[[Random, int, Course], list[Step]]
-SCARCE = ("last_seat", "last_seat", "two_seats")
+COURSES = ("dollar", "dollar", "euro", "yen", "dinar", "last_seat", "last_seat", "two_seats", "free")
+TEAM_COURSES = ("dollar", "euro", "yen", "dinar", "two_seats")
+SCARCE_COURSES = ("last_seat", "last_seat", "two_seats", "euro")
 # People whom owners may invite, few enough to meet again.
 MEMBERS = 9
 
@@ -102,13 +104,11 @@ def shares_a_link(rng: Random, buyer: int, course: Course) -> list[Step]:
 
 
 def is_given_up_and_pays_late(rng: Random, buyer: int, course: Course) -> list[Step]:
-    """The seat goes to whoever comes next, or to nobody; then the money arrives (P3)."""
-    course = rng.choice(SCARCE) if rng.random() < 0.8 else course
-    rival = rng.choice((buyer, 0))
+    """The seat goes to the next buyer, or to nobody; then the money arrives (P3)."""
     is_delayed = rng.random() < 0.5
     first: list[Step] = [Pay(buyer, course, method="bank_debit")] if is_delayed else []
     last: Step = SettleDebit(buyer, course, "succeeded") if is_delayed else Pay(buyer, course)
-    others: list[Step] = [Enroll(rival, course), Pay(rival, course)] if rival != buyer else []
+    others: list[Step] = [Enroll(buyer + 1, course), Pay(buyer + 1, course)] if rng.random() < 0.8 else []
     return [Enroll(buyer, course), *first, GiveUp(buyer, course), *others, last, ComeBack(buyer, course)]
 
 
@@ -133,6 +133,14 @@ STORIES: tuple[tuple[int, Story], ...] = (
     (5, is_given_up_and_pays_late),
     (4, pays_twice),
 )
+
+
+# Where a story needs a course of a kind.
+COURSES_OF: dict[Story, tuple[Course, ...]] = {
+    buys_for_a_team: TEAM_COURSES,
+    shares_a_link: TEAM_COURSES,
+    is_given_up_and_pays_late: SCARCE_COURSES,
+}
 
 
 def _click(rng: Random, buyer: int, course: Course) -> Enroll:

@@ -152,4 +152,5 @@ class World:
 
 
 def _text(answer: Answer) -> str:
-    return " ".join(answer.body.decode(errors="replace").split())[-300:]
+    main = answer.body.decode(errors="replace").partition("<main")[2] or answer.body.decode(errors="replace")
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())[:300]
