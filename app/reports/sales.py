@@ -126,7 +126,7 @@ def select_moved(span: Span, *, currency: str) -> FromClause:
         _in_span(select(LedgerEntry.order_id, *sum_kinds(LedgerEntry.amount, LedgerEntry.kind)), span)
         .where(LedgerEntry.currency == currency)
         .group_by(LedgerEntry.order_id)
-        .subquery("moved")
+        .cte("moved")
     )
 
 
@@ -153,9 +153,8 @@ def count_subscribers(period: Period) -> int:
 def select_daily_money(period: Period) -> Select[Any]:
     """What moved on each day, by currency."""
     day = local_day(LedgerEntry.occurred_at, since=period.since, until=period.until, zone=period.zone)
-    entries = _in_span(
-        select(LedgerEntry.currency, LedgerEntry.kind, LedgerEntry.amount, day.label("day")), period.span
-    ).subquery()
+    columns: list[Any] = [LedgerEntry.currency, LedgerEntry.kind, LedgerEntry.amount, day.label("day")]
+    entries = _in_span(select(*columns), period.span).subquery()
     return select(entries.c.currency, entries.c.day, *sum_kinds(entries.c.amount, entries.c.kind)).group_by(
         entries.c.currency, entries.c.day
     )

@@ -117,7 +117,7 @@ def _read_steps(text: str) -> list[Step]:
 
 
 def _join(known: list[Step], latest: list[Step]) -> list[Step]:
-    """One path of two; the same post twice in a row is one, and what is known already is told again only as the last."""
+    """One path of two; the same post twice in a row is one, and what is known is told again only as the last."""
     slugs = {slug for slug, _, _ in known}
     path: list[Step] = []
     for slug, place, moment in [*known, *(each for each in latest[:-1] if each[0] not in slugs), *latest[-1:]]:
