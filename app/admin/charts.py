@@ -9,8 +9,8 @@ HEIGHT = 100.0
 SLOT, BAR = 10.0, 6.0
 GRID_STEPS = 4
 MOST_LABELS = 7
-# A scale's steps are these tenths of a power of ten: 1, 2, 2.5, 5, 10.
-ROUND = (10, 20, 25, 50, 100)
+# A scale's steps are these tenths of a power of ten: 1, 1.5, 2 and so on.
+ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

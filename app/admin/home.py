@@ -47,6 +47,7 @@ def _show_figures(period: Period) -> dict[str, Any]:
     currency = read_currency()
     sales = read_sales(period)
     posts = list_post_sales(period, currency)
+    products = [line for line in list_products(period, currency) if line.sums.sales]
     return shown | {
         "currency": currency,
         "figures": list_figures(sales, currency),
@@ -54,7 +55,7 @@ def _show_figures(period: Period) -> dict[str, Any]:
         "total": sales.total(currency).sales,
         "total_before": sales.total_before(currency).sales,
         "others": [each for each in sales.currencies if each != currency and sales.total(each).sales],
-        "best_sellers": [line for line in list_products(period, currency) if line.sums.sales][:BEST_SELLERS],
+        "best_sellers": sorted(products, key=lambda line: -line.sums.sales)[:BEST_SELLERS],
         "posts": [each for each in posts if each.slug and each.last_orders][:MOST_POSTS],
         "idle_posts": list_posts_without_sale(posts)[:MOST_POSTS],
     }

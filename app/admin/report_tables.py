@@ -14,11 +14,12 @@ from app.errors import NotFound
 from app.formatting import money, money_short
 from app.reports.breakdowns import Line, list_campaigns, list_codes, list_countries, list_products
 from app.reports.cohorts import Cohort, list_cohorts
-from app.reports.post_sales import PLACES, list_post_sales
+from app.reports.post_sales import PLACES, PostSales, list_post_sales, list_posts_without_sale
 from app.reports.sales import Sales, Sums
 
 Value = str | int
 MOST_METERS = 8
+NO_POST = "No post"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,21 +143,11 @@ def _make_countries(sales: Sales, currency: str) -> Table:
 
 def _make_posts(sales: Sales, currency: str) -> Table:
     posts = list_post_sales(sales.period, currency)
-    roles = ("Last", "First", "Assisted")
-    places = {"side": "Beside the text", "end": "At the end", "text": "In the text", "": "Place not known"}
-    rows: list[tuple[Value, ...]] = [
-        (
-            post.title or "No post",
-            post.reads,
-            post.last_orders, post.last_net, post.first_orders, post.first_net, post.assisted_orders, post.assisted_net,
-            *(post.by_place.get(place, 0) for place in PLACES),
-        )
-        for post in posts
-    ]  # fmt: skip
     # First and assisted tell the same money again: only the last posts add up to the period's net.
-    total: tuple[Value, ...] = ("All", sum(post.reads for post in posts), sum(post.last_orders for post in posts),
-             sum(post.last_net for post in posts), "", "", "", "",
-             *(sum(post.by_place.get(place, 0) for post in posts) for place in PLACES))  # fmt: skip
+    total: tuple[Value, ...] = (
+        "All", sum(post.reads for post in posts), sum(post.last_orders for post in posts),
+        sum(post.last_net for post in posts), "", "", "", "",
+    )  # fmt: skip
     return Table(
         name="posts",
         title="Which post sells",
@@ -165,23 +156,48 @@ def _make_posts(sales: Sales, currency: str) -> Table:
             Column(label="Reads", kind="count"),
             *(
                 Column(label=f"{role}: {what}", kind=kind)
-                for role in roles
+                for role in ("Last", "First", "Assisted")
                 for what, kind in (("orders", "count"), ("net", "money"))
             ),
-            *(Column(label=f"Last: {places[place].lower()}", kind="money") for place in PLACES),
         ),
-        rows=rows,
+        rows=[
+            (
+                post.title or NO_POST, post.reads, post.last_orders, post.last_net, post.first_orders, post.first_net,
+                post.assisted_orders, post.assisted_net,
+            )
+            for post in posts
+        ],
         total=total,
         shares=[(post.title, post.last_net) for post in posts if post.slug and post.last_net > 0][:MOST_METERS],
         note="Last is the post right before Enroll, First the one the way began with, Assisted one read on the way. "
-        "Amounts are net of refunds. Reads are how often a post was opened, without robots as far as can be told.",
+        "Amounts are net of refunds. Reads are how often a post was opened, without robots as far as can be told. "
+        "Readers are not followed: no cookie is set for this.",
+        more=_make_places(posts),
+    )  # fmt: skip
+
+
+def _make_places(posts: Sequence[PostSales]) -> Table:
+    """Net of the last posts by the card or link that was pressed, and posts that nobody bought from."""
+    words = {"side": "Beside the text", "end": "At the end", "text": "In the text", "": "Not known"}
+    return Table(
+        name="places",
+        title="By the place that was pressed",
+        columns=(Column(label="Post"), *(Column(label=words[place], kind="money") for place in PLACES)),
+        rows=[(post.title, *(post.by_place.get(place, 0) for place in PLACES)) for post in posts if post.by_place],
+        total=("All", *(sum(post.by_place.get(place, 0) for post in posts) for place in PLACES)),
+        more=Table(
+            name="idle",
+            title="Read, but without a sale",
+            columns=(Column(label="Post"), Column(label="Reads", kind="count")),
+            rows=[(post.title, post.reads) for post in list_posts_without_sale(posts)],
+        ),
     )
 
 
 def _make_cohorts(sales: Sales, currency: str) -> Table:
     cohorts = list_cohorts(sales.period, currency)
     months = max((len(cohort.cells) for cohort in cohorts), default=0)
-    later = [Column(label="First month" if place == 0 else f"{place} later", kind="money") for place in range(months)]
+    later = [Column(label="First month" if place == 0 else _tell_later(place), kind="money") for place in range(months)]
     names = [write_day(cohort.month, "MMM y") for cohort in cohorts]
     return Table(
         name="cohorts",
@@ -214,7 +230,7 @@ def _make_returning(cohorts: Sequence[Cohort], names: Sequence[str], months: int
         title="How many bought in each month",
         columns=(
             Column(label="First purchase"), Column(label="Buyers", kind="count"),
-            *(Column(label=f"{place} later", kind="count") for place in range(1, months)),
+            *(Column(label=_tell_later(place), kind="count") for place in range(1, months)),
         ),
         rows=[
             (name, cohort.buyers,
@@ -222,6 +238,10 @@ def _make_returning(cohorts: Sequence[Cohort], names: Sequence[str], months: int
             for name, cohort in zip(names, cohorts, strict=True)
         ],
     )  # fmt: skip
+
+
+def _tell_later(months: int) -> str:
+    return f"{months} month{'' if months == 1 else 's'} later"
 
 
 def _list_money(sums: Sums) -> tuple[int, int, int, int]:

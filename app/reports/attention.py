@@ -177,23 +177,19 @@ def _list_slow_orders() -> list[Attention]:
         Attention(
             kind="order",
             title=f"A payment has been pending for {_tell_hours(moment - order.created_at)}",
-            why=", ".join(
-                filter(
-                    None,
-                    (
-                        order.customer_name or order.email,
-                        titles.get(order.id),
-                        money(order.charged_amount, order.currency),
-                        order.payment_method_label,
-                    ),
-                )
-            ),
+            why=_tell_order(order, titles.get(order.id, "")),
             since=order.created_at,
             needs=p.ORDERS_READ,
             order=order.public_id,
         )
         for order in orders
     ]
+
+
+def _tell_order(order: Order, title: str) -> str:
+    who = order.customer_name or order.email or "No address yet"
+    parts = (who, title, money(order.charged_amount, order.currency), order.payment_method_label)
+    return ", ".join(filter(None, parts)) + "."
 
 
 def _list_titles(order_ids: list[int]) -> dict[int, str]:
