@@ -43,7 +43,7 @@ class Todo:
     busy: str = ""
 
 
-class DismissForm(FlaskForm):  # type: ignore[misc]
+class DismissForm(FlaskForm):
     """Why a finding is taken off the list."""
 
     reason = StringField(
