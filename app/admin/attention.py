@@ -7,7 +7,7 @@ from flask import redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from app.accounts import permissions as p
 from app.admin.blueprint import action, may, page, say
@@ -49,7 +49,7 @@ class DismissForm(FlaskForm):
     reason = StringField(
         "Why is it solved?",
         validators=[
-            InputRequired("Say why it is solved."),
+            DataRequired("Say why it is solved."),
             Length(max=LONGEST_REASON, message=f"Keep it to {LONGEST_REASON} characters."),
         ],
     )

@@ -117,8 +117,16 @@ def _list_events() -> list[Attention]:
     overdue = (StripeEvent.state == "received") & (StripeEvent.received_at < clock.now() - PATIENCE)
     found = []
     for condition, words, why in (
-        (failed, "failed", "were given up after many tries. Their buyers may have paid without getting access."),
-        (overdue, "wait for more than five minutes", "are tried again by themselves while a worker runs."),
+        (
+            failed,
+            ("failed", "failed"),
+            "were given up after many tries. Their buyers may have paid without getting access.",
+        ),
+        (
+            overdue,
+            ("waits for more than five minutes", "wait for more than five minutes"),
+            "are tried again by themselves while a worker runs.",
+        ),
     ):
         count, since = db.session.execute(
             select(func.count(), func.min(StripeEvent.received_at)).where(condition)
@@ -130,7 +138,7 @@ def _list_events() -> list[Attention]:
             found.append(
                 Attention(
                     kind="events",
-                    title=f"{count} Stripe event{'' if count == 1 else 's'} {words}",
+                    title=f"{count} Stripe event {words[0]}" if count == 1 else f"{count} Stripe events {words[1]}",
                     why=f"They {why} Types: {', '.join(types)}.",
                     since=since,
                     needs=p.STRIPE_READ,
