@@ -156,7 +156,7 @@ def _for_order(item: Attention) -> dict[str, Any]:
 
 
 def _for_course(item: Attention) -> dict[str, Any]:
-    url = find_url("course", public_id=item.subject)
+    url = find_url("course_editor", public_id=item.subject)
     return {"url": url, "label": "Add price", "link_url": url}
 
 

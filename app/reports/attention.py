@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from app import clock
 from app.accounts import permissions as p
@@ -73,17 +74,7 @@ def list_attention() -> list[Attention]:
 
 def list_latest_orders(limit: int) -> list[OrderRow]:
     """The newest orders, whatever their state."""
-    newest = select(Order).order_by(Order.id.desc()).limit(limit).subquery()
-    rows = db.session.execute(
-        select(
-            newest.c.public_id, newest.c.number, newest.c.email, newest.c.customer_name, newest.c.state,
-            newest.c.total_amount, newest.c.tax_amount, newest.c.is_tax_included, newest.c.currency,
-            newest.c.created_at, func.min(OrderItem.title).label("title"),
-        )
-        .join(OrderItem, OrderItem.order_id == newest.c.id)
-        .group_by(*newest.c)
-        .order_by(newest.c.id.desc())
-    )  # fmt: skip
+    rows = db.session.execute(select_latest_orders(limit))
     return [
         OrderRow(
             public_id=row.public_id,
@@ -98,6 +89,38 @@ def list_latest_orders(limit: int) -> list[OrderRow]:
         )
         for row in rows
     ]
+
+
+def select_latest_orders(limit: int) -> Select[Any]:
+    """The statement of list_latest_orders()."""
+    newest = select(Order).order_by(Order.id.desc()).limit(limit).subquery()
+    columns: list[Any] = [*newest.c, func.min(OrderItem.title).label("title")]
+    return (
+        select(*columns)
+        .join(OrderItem, OrderItem.order_id == newest.c.id)
+        .group_by(*newest.c)
+        .order_by(newest.c.id.desc())
+    )
+
+
+def select_slow_orders() -> Select[Any]:
+    """Orders whose payment has been on its way for over an hour, or that no worker has looked after for as long."""
+    moment = clock.now()
+    # An open checkout ends by itself after an hour and a little; one that does not was left behind by the worker.
+    is_left = or_(
+        and_(Order.state == "processing", Order.created_at < moment - WAITING),
+        and_(Order.state == "pending", Order.check_after < moment - WAITING),
+    )
+    columns: list[Any] = [Order]
+    return (
+        select(*columns).where(is_left, Order.state.in_(("processing", "pending"))).order_by(Order.id).limit(MOST_NAMED)
+    )
+
+
+def select_failed_mails() -> Select[Any]:
+    """How many mails were given up, and since when."""
+    columns: list[Any] = [func.count().label("count"), func.min(Message.failed_at).label("since")]
+    return select(*columns).where(Message.failed_at.is_not(None))
 
 
 def count_orders_to_look_at() -> int:
@@ -173,13 +196,7 @@ def _list_findings() -> list[Attention]:
 
 def _list_slow_orders() -> list[Attention]:
     moment = clock.now()
-    # An open checkout ends by itself after an hour and a little; one that does not was left behind by the worker.
-    is_slow = or_(
-        (Order.state == "processing") & (Order.created_at < moment - WAITING),
-        (Order.state == "pending") & (Order.check_after < moment - WAITING),
-    )
-    query: Select[Order] = select(Order).where(is_slow, Order.state.in_(("processing", "pending"))).order_by(Order.id)
-    orders = list(db.session.scalars(query.limit(MOST_NAMED)))
+    orders = list(db.session.scalars(select_slow_orders()))
     titles = _list_titles([order.id for order in orders])
     return [
         Attention(
@@ -231,9 +248,7 @@ def _list_unpriced_courses() -> list[Attention]:
 
 
 def _list_mails() -> list[Attention]:
-    count, since = db.session.execute(
-        select(func.count(), func.min(Message.failed_at)).where(Message.failed_at.is_not(None))
-    ).one()
+    count, since = db.session.execute(select_failed_mails()).one()
     if since is None:
         return []
     error = db.session.scalar(
