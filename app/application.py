@@ -5,6 +5,7 @@ from sqlalchemy.orm import configure_mappers
 
 from app import accounts, admin, api, audit, cli, db, errors, http, metrics, payments, queue, site, webhooks
 from app.blog import models as blog_models
+from app.blog import reads
 from app.catalog import models as catalog_models
 from app.checkout import models as checkout_models
 from app.checkout import tasks as checkout_tasks
@@ -66,6 +67,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     metrics.init_app(app)
     http.init_app(app, settings)
     audit.init_app(app)
+    reads.init_app(app)
     errors.init_app(app)
     accounts.init_app(app, settings)
     for audience in (site, api, admin, webhooks, cli):

@@ -7,6 +7,7 @@ from flask import Flask, current_app, g, request, url_for
 
 from app.accounts import permissions as p
 from app.admin.blueprint import ANY, NEEDS, blueprint, may
+from app.admin.periods import write_day
 from app.config import Settings
 from app.money import currency_symbol
 from app.reports.attention import count_orders_to_look_at
@@ -54,6 +55,7 @@ NEW = (
 
 def init_app(app: Flask) -> None:
     """Give the back-office's templates their shell, and all templates the sign of a currency."""
+    app.jinja_env.filters["day"] = write_day
     app.jinja_env.filters["currency_symbol"] = lambda code: currency_symbol(code, _settings().site_locale)
 
 
@@ -73,8 +75,14 @@ def _shell() -> dict[str, Any]:
         },
         "may": may,
         "shop_zone": _settings().site_timezone,
+        "find_url": find_url,
         "permissions": p,
     }
+
+
+def find_url(endpoint: str, **values: Any) -> str | None:
+    """The address of a page of the back-office; None where it is not built or this person may not open it."""
+    return url_for(f"admin.{endpoint}", **values) if _is_open(f"admin.{endpoint}") else None
 
 
 def _list_groups() -> list[tuple[str, list[dict[str, Any]]]]:

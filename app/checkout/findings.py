@@ -4,6 +4,7 @@ import structlog
 from sqlalchemy import select, update
 
 from app import clock
+from app.audit import record_audit
 from app.checkout.models import Finding
 from app.db import after_commit, db, insert_once, retry_conflicts, transaction
 from app.errors import NotFound
@@ -51,6 +52,25 @@ def resolve_finding(*, key: str, resolution: str) -> bool:
     if found is not None:
         after_commit(lambda: log.info("finding_resolved", key=key[:200]))
     return found is not None
+
+
+@retry_conflicts
+def dismiss_finding(*, key: str, reason: str) -> None:
+    """Take something off the list because the person who acts says so, with their reason. Raises NotFound.
+
+    One that is off it already stays as it was.
+    """
+    with transaction():
+        finding = get_finding(key)
+        if resolve_finding(key=key, resolution=reason):
+            record_audit(
+                action="finding.dismissed",
+                subject_type="finding",
+                subject_id=finding.key,
+                before={"resolution": None},
+                after={"resolution": reason},
+                reason=reason,
+            )
 
 
 @retry_conflicts

@@ -61,12 +61,14 @@ class Order(Base):
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none: free or not begun
     stripe_customer_id: Mapped[str | None] = mapped_column(String(255), index=True)
     stripe_invoice_id: Mapped[str | None] = mapped_column(String(255))  # none: the shop does not let Stripe make them
+    # ISO 3166 code of the address that Stripe took, as its tax goes by; none: not paid, or Stripe asked for no address.
+    country: Mapped[str | None] = mapped_column(String(2))
     attention: Mapped[str | None] = mapped_column(Text)  # why a person should look; none: nothing to do
     # When the last applied reading of Stripe began: an older reading must not overwrite a newer one.
     read_started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     check_after: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none: nothing to wait for
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
-    paid_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    paid_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
     expired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     items: Mapped[list["OrderItem"]] = relationship(lazy="raise", order_by="OrderItem.id")
@@ -159,7 +161,7 @@ class LedgerEntry(Base):
     amount: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[str] = mapped_column(String(40), default="")  # Stripe's word when it was written
-    occurred_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    occurred_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -228,7 +230,10 @@ class OrderNote(Base):
 
 
 class TouchPoint(Base):
-    """Which post led to an order, and from which place on it."""
+    """A post on the way to an order, position 0 first, and the place on it that was pressed. No person is in it.
+
+    The last row also keeps the UTM values that a link brought; it has no post where only such a link led here.
+    """
 
     __tablename__ = "touch_points"
 
@@ -236,7 +241,8 @@ class TouchPoint(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
     post_id: Mapped[int | None] = mapped_column(ForeignKey("posts.id", ondelete="SET NULL"), index=True)
     position: Mapped[int]
-    place: Mapped[str] = mapped_column(String(20), default="")
+    is_last: Mapped[bool] = mapped_column(default=True)
+    place: Mapped[str] = mapped_column(String(20), default="")  # "side", "end", "text", "" where it is not known
     utm: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     touched_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

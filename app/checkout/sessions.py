@@ -13,6 +13,7 @@ from app.catalog.models import Price
 from app.checkout.errors import CheckoutChanged
 from app.checkout.mirror import mirror_discount
 from app.checkout.models import CheckoutAttempt, Order, OrderItem
+from app.checkout.touches import make_touch_metadata
 from app.config import Settings
 from app.db import db, insert_once, retry_conflicts, transaction
 from app.payments.facts import CheckoutFacts, Metadata
@@ -90,11 +91,16 @@ def make_metadata(order: Order, attempt_number: int) -> Metadata:
     return {"app_id": settings.stripe_app_id, "order": order.public_id, "attempt": str(attempt_number)}
 
 
+def carries(facts: CheckoutFacts, metadata: Metadata) -> bool:
+    """Whether a session is the one with this metadata; what else is written on it does not matter."""
+    return all(facts.metadata.get(name) == value for name, value in metadata.items())
+
+
 def find_session_of_order(order: Order, attempt: CheckoutAttempt) -> CheckoutFacts | None:
     """Look through Stripe's list for the session that carries this order and attempt."""
     wanted = make_metadata(order, attempt.number)
     for facts in list_checkout_sessions(created_since=attempt.created_at - CLOCK_SKEW):
-        if facts.metadata == wanted:
+        if carries(facts, wanted):
             return facts
     return None
 
@@ -178,4 +184,5 @@ def _make_request(order_id: int, attempt: CheckoutAttempt) -> SessionRequest:
         cancel_url=f"{settings.public_url}/checkout/cancelled?order={order.public_id}",
         expires_at=attempt.expires_at,
         metadata=make_metadata(order, attempt.number),
+        origin_metadata=make_touch_metadata(order_id),
     )

@@ -21,7 +21,7 @@ from app.checkout.findings import record_finding
 from app.checkout.ledger import Entry, list_new_facts, record_entry
 from app.checkout.models import CheckoutAttempt, Order
 from app.checkout.money_returns import note_inquiry
-from app.checkout.sessions import find_session_of_order, make_metadata, save_session
+from app.checkout.sessions import carries, find_session_of_order, make_metadata, save_session
 from app.config import Settings
 from app.db import db, retry_conflicts, transaction
 from app.errors import InvalidInput
@@ -150,7 +150,7 @@ def read_stripe(order: Order, session_id: str | None = None) -> Reading:
 
 def _find_unsaved(order: Order, attempt: CheckoutAttempt, session_id: str | None) -> CheckoutFacts | None:
     facts = get_checkout_session(session_id) if session_id is not None else None
-    if facts is None or facts.metadata != make_metadata(order, attempt.number):
+    if facts is None or not carries(facts, make_metadata(order, attempt.number)):
         facts = find_session_of_order(order, attempt)
     return facts
 
@@ -237,6 +237,7 @@ def _take_over_details(order: Order, reading: Reading) -> None:
         order.email = order.email or _read_email(each)
         order.customer_name = each.customer_name[:200] or order.customer_name
         order.stripe_customer_id = each.stripe_customer_id
+        order.country = each.country or order.country
         order.tax_amount = each.amount_tax
         order.is_tax_included = each.amount_tax > 0 and each.amount_total == order.total_amount
         order.stripe_invoice_id = each.stripe_invoice_id or order.stripe_invoice_id

@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from app import clock
+from app.audit import record_audit
 from app.config import Settings
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
 from app.errors import NotFound
@@ -111,6 +112,29 @@ def deliver_message(message_id: int) -> None:
         raise
     else:
         _record_sent(message_id)
+
+
+@retry_conflicts
+def send_failed_messages(limit: int = 200) -> int:
+    """Give mails that were given up all their tries again, the oldest first; returns how many. Each goes out once."""
+    with transaction() as session:
+        failed = select(Message.id).where(Message.failed_at.is_not(None)).order_by(Message.id).limit(limit)
+        armed = session.execute(
+            update(Message)
+            .where(Message.id.in_(failed.scalar_subquery()), Message.failed_at.is_not(None), Message.sent_at.is_(None))
+            .values(failed_at=None, attempt_count=0, send_after=clock.now(), lease_expires_at=None)
+            .returning(Message.id, Message.key)
+        ).all()
+        for row in armed:
+            record_audit(
+                action="mail.retried",
+                subject_type="mail",
+                subject_id=row.key,
+                before={"state": "failed"},
+                after={"state": "due"},
+            )
+            send_after_commit("mail.deliver_message", row.id)
+    return len(armed)
 
 
 def list_due_message_ids() -> list[int]:

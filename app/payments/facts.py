@@ -26,6 +26,7 @@ class CheckoutFacts:
     amount_total: int
     email: str | None
     customer_name: str
+    country: str | None
     stripe_customer_id: str | None
     stripe_payment_intent_id: str | None
     stripe_invoice_id: str | None
@@ -112,6 +113,7 @@ def read_session(session: StripeObject) -> CheckoutFacts:
         amount_total=_amount(session.get("amount_total")),
         email=customer.get("email") or session.get("customer_email"),
         customer_name=str(customer.get("name") or ""),
+        country=_country(_mapping(customer.get("address")).get("country")),
         stripe_customer_id=object_id(session.get("customer")),
         stripe_payment_intent_id=object_id(session.get("payment_intent")),
         stripe_invoice_id=object_id(session.get("invoice")),
@@ -235,6 +237,11 @@ def _mapping(value: object) -> StripeObject:
 
 def _metadata(value: object) -> Metadata:
     return {str(key): str(text) for key, text in _mapping(value).items()}
+
+
+def _country(value: object) -> str | None:
+    code = str(value or "").upper()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else None  # noqa: PLR2004 - ISO 3166 alpha-2
 
 
 def _amount(value: object) -> int:

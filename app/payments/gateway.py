@@ -99,6 +99,7 @@ class SessionRequest:
     cancel_url: str
     expires_at: datetime
     metadata: Metadata
+    origin_metadata: Metadata  # on the session only: how the buyer came here
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -201,7 +202,7 @@ def create_checkout_session(request: SessionRequest) -> CheckoutFacts:
         "cancel_url": request.cancel_url,
         "client_reference_id": request.order_public_id,
         "expires_at": int(request.expires_at.timestamp()),
-        "metadata": request.metadata,
+        "metadata": {**request.origin_metadata, **request.metadata},
         # A session's metadata does not reach its PaymentIntent by itself.
         "payment_intent_data": {"metadata": request.metadata},
     }

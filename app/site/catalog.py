@@ -21,6 +21,7 @@ from app.reports import pages
 from app.reports.library import list_course_slugs
 from app.reports.pages import CourseReport
 from app.site.blueprint import blueprint
+from app.site.came_from import note_page
 from app.site.cards import (
     CourseCardView,
     OfferView,
@@ -147,6 +148,7 @@ def course(slug: str) -> AnyResponse:
         report = pages.get_course_report(slug=slug, statuses=visible_statuses(slug))
     except NotFound:
         return redirect_moved_course(slug)
+    note_page()
     code = _read_code()
     return render_page(
         "course.html",

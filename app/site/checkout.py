@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts.services import proved_email
 from app.accounts.sessions import current_user_or_none
-from app.blog.reading import find_post_id
 from app.checkout.access_links import make_access_token
 from app.checkout.choices import Buyer, get_choice
 from app.checkout.consents import ConsentNeeded
@@ -21,6 +20,7 @@ from app.payments.gateway import PaymentUnavailable
 from app.reports.library import find_course_slug, find_first_lesson
 from app.site.blueprint import blueprint
 from app.site.browser import get_browser_key, has_browser_key, list_browser_orders, remember_order
+from app.site.came_from import read_origin
 from app.site.checkout_forms import form_values, has_page_fields, read_email, read_wish, shape_checkout
 from app.site.origin import refuse_cross_site
 from app.site.shapes import shape_order
@@ -54,8 +54,7 @@ def start_checkout_view() -> BaseResponse:
             price_public_id=price_id,
             buyer=_get_buyer(),
             wish=read_wish(),
-            post_id=find_post_id(request.form.get("post", "")),
-            place=request.form.get("place", ""),
+            origin=read_origin(),
         )
     except (EmailNeeded, ConsentNeeded, CodeUnusable, InvalidInput) as error:
         return _answer_refusal(error, price_id)
