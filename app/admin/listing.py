@@ -133,7 +133,7 @@ def read_list_state(spec: ListSpec) -> ListState:
         spec=spec,
         path=request.path,
         view=view if view in {each.key for each in spec.views} else "",
-        q=" ".join(args.get("q", "")[:LONGEST_SEARCH].split()) if spec.search_label else "",
+        q=" ".join(args.get("q", "").replace("\x00", "")[:LONGEST_SEARCH].split()) if spec.search_label else "",
         filters={each.name: value for each in spec.filters if (value := _read_filter(each, args.get(each.name, "")))},
         sort=sort,
         is_descending=is_descending,

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import CompoundSelect, Select, func, select
 
 from app import clock
 from app.checkout.findings import list_open_findings
@@ -98,11 +99,16 @@ def list_latest_orders() -> list[OrderRow]:
     ]
 
 
-def count_orders_to_look_at() -> int:
-    """Orders that a person should look at: open findings about them, and payments that take long."""
+def list_order_ids_to_look_at() -> CompoundSelect[Any]:
+    """The query for orders that a person should look at: open findings about them, and payments that take long."""
     slow = select(Order.id).where(Order.state == "processing", Order.created_at < clock.now() - WAITING)
     noted = select(Finding.order_id).where(Finding.resolved_at.is_(None), Finding.order_id.is_not(None))
-    return db.session.scalar(select(func.count()).select_from(slow.union(noted).subquery())) or 0
+    return slow.union(noted)
+
+
+def count_orders_to_look_at() -> int:
+    """How many orders a person should look at."""
+    return db.session.scalar(select(func.count()).select_from(list_order_ids_to_look_at().subquery())) or 0
 
 
 def _count(kind: str, sentence: str, query: Select[int, datetime]) -> list[Attention]:

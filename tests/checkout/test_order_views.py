@@ -16,7 +16,7 @@ from app.checkout.orders import (
     list_orders_of_user,
     list_timeline,
 )
-from app.checkout.receipts import ORDER_PURPOSE
+from app.checkout.order_links import ORDER_PURPOSE
 from app.checkout.seat_orders import change_gift, find_occasion, get_seat_order
 from app.errors import NotFound
 from app.signing import sign_link
