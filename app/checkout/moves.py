@@ -186,14 +186,16 @@ def confirm_move(token: str) -> User:
         if not user.active:
             raise MoveRefused("The account of this address is closed. Write to us.")
         _end(move, before="waiting", status="moved")
-        before = {"email": order.email, "user_id": order.user_id, "buyer_key": order.buyer_key}
+        former = order.email
         move.before = {
-            **before,
+            "email": former,
+            "user_id": order.user_id,
+            "buyer_key": order.buyer_key,
             "seats": [_move_seat(seat, user, move.to_email) for seat in _list_own_seats(session, order)],
         }
         _hand_over(session, order, email=move.to_email, user_id=user.id, buyer_key=f"user:{user.id}")
-        _audit(order, "order.moved", before={"email": before["email"]}, after={"to": move.to_email})
-        _tell(order, move, to_address=before["email"], to=move.to_email)
+        _audit(order, "order.moved", before={"email": former}, after={"to": move.to_email})
+        _tell(order, move, to_address=former, to=move.to_email)
         queue_receipt(order, again=move.public_id)
         log.info("order_moved", order=order.public_id)
         return user
@@ -317,9 +319,7 @@ def _hand_over(session: Session, order: Order, *, email: str, user_id: int | Non
 def _undo(session: Session, order: Order, move: OrderMove) -> None:
     """Back to whom it was; a seat that was given on since stays where it is."""
     former = move.before
-    _hand_over(
-        session, order, email=former["email"], user_id=former["user_id"], buyer_key=former["buyer_key"]
-    )
+    _hand_over(session, order, email=former["email"], user_id=former["user_id"], buyer_key=former["buyer_key"])
     for each in former["seats"]:
         seat = session.scalars(
             select(Seat).where(Seat.id == each["seat_id"]).with_for_update().execution_options(populate_existing=True)

@@ -23,9 +23,7 @@ def add_note(*, order_public_id: str, text: str, user_id: int) -> None:
         order_id = session.scalar(select(Order.id).where(Order.public_id == order_public_id))
         if order_id is None:
             raise NotFound("There is no such order.")
-        session.add(
-            OrderNote(order_id=order_id, kind="note", text=cleaned, actor_id=user_id, created_at=clock.now())
-        )
+        session.add(OrderNote(order_id=order_id, kind="note", text=cleaned, actor_id=user_id, created_at=clock.now()))
         record_audit(
             action="order.note_added", subject_type="order", subject_id=order_public_id, after={"text": cleaned}
         )

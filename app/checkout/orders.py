@@ -12,8 +12,8 @@ from app.catalog.models import Price
 from app.checkout.ledger import sum_entries
 from app.checkout.models import CheckoutAttempt, Gift, LedgerEntry, Order, OrderItem, RefundRequest
 from app.checkout.numbers import format_order_number
-from app.checkout.ownership import GUEST_ACCESS
 from app.checkout.order_links import ORDER_PURPOSE, read_order_link
+from app.checkout.ownership import GUEST_ACCESS
 from app.checkout.receipts import find_code_name
 from app.db import db
 from app.enrollment.models import Seat

@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from app.catalog.models import Course, PromotionCode
 from app.checkout.access_links import describe_access_link
-from app.checkout.order_links import ORDER_PURPOSE, order_link_value, order_link_words
 from app.checkout.models import Gift, LedgerEntry, Order, PromotionRedemption, RefundRequest
 from app.checkout.numbers import format_order_number
+from app.checkout.order_links import ORDER_PURPOSE, order_link_value, order_link_words
 from app.db import db
 from app.enrollment.models import Seat
 from app.mail.models import Message
@@ -148,9 +148,7 @@ def find_code_name(order: Order) -> str:
 
 def _queue(order: Order, *, key: str, template: str, data: dict[str, Any]) -> bool:
     """To the address that paid; Stripe may know none, and then nobody is written to."""
-    return order.email is not None and queue_message(
-        key=key, template=template, to_address=order.email, data=data
-    )
+    return order.email is not None and queue_message(key=key, template=template, to_address=order.email, data=data)
 
 
 def _describe_target(order: Order, request: RefundRequest | None) -> dict[str, Any]:

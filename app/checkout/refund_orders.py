@@ -87,8 +87,8 @@ def refund_order(
 
     Once for each request_key, however often and by however many at once it is called: the order's lock decides, and a
     repeated call gives the first one's outcome. Never promises more than was captured less refunds and open wishes.
-    When Stripe does not answer the wish stays and a worker sends it; the outcome says so. seen_left_amount is what could
-    still be refunded when somebody decided: if it is another by now, RefundOutdated, and nothing has changed.
+    When Stripe does not answer the wish stays and a worker sends it; the outcome says so.
+    seen_left_amount is what could still be refunded when somebody decided: RefundOutdated if it is another by now.
     Several seats are several refunds, so that each can fail and be restored alone (P6); a line is one.
     user_id is who asked for it, None for the command line.
     Raises NotFound, InvalidInput, RefundKeyUsed, NothingToRefund, PaymentDisputed, SeatRefunded; nothing is stored.

@@ -50,7 +50,10 @@ def resend_receipt(*, order_public_id: str) -> str:
         if not queue_receipt(order, again=again):
             raise ReceiptSentRecently
         record_audit(
-            action="order.receipt_resent", subject_type="order", subject_id=order.public_id, after={"email": order.email}
+            action="order.receipt_resent",
+            subject_type="order",
+            subject_id=order.public_id,
+            after={"email": order.email},
         )
         return order.email
 

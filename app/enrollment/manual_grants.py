@@ -1,4 +1,4 @@
-"""Courses opened by staff without a payment: a grant with a reason, who gave it and perhaps an end; closed, opened again.
+"""Courses opened by staff without a payment: a grant with a reason, its giver and perhaps an end; closed, opened again.
 
 A person has at most one such grant of a course at a time, so account and course name it.
 """
@@ -141,7 +141,7 @@ def reopen_free_seat(*, user_public_id: str, course_public_id: str, reason: str)
         return True
 
 
-def select_free_seats(text: str = "") -> Select[tuple[Grant, User, Course, str, str]]:
+def select_free_seats(text: str = "") -> Select[Grant, User, Course, str, str]:
     """The statement of list_free_seats(): newest first; text is how an address begins."""
     giver = aliased(User)
     query = (
@@ -152,7 +152,11 @@ def select_free_seats(text: str = "") -> Select[tuple[Grant, User, Course, str, 
         .where(BY_HAND)
         .order_by(Grant.id.desc())
     )
-    return query.where(or_(User.email.startswith(text.lower(), autoescape=True), User.name.icontains(text))) if text else query
+    return (
+        query.where(or_(User.email.startswith(text.lower(), autoescape=True), User.name.icontains(text)))
+        if text
+        else query
+    )
 
 
 def list_free_seats(*, text: str, number: int) -> Page[FreeSeat]:

@@ -19,7 +19,7 @@ def take_seat(seat: Seat) -> dict[str, Any]:
     """Free the seat: its holder's grants end, unsent mails and every link that is out die; gives who had it."""
     grants = db.session.execute(
         select(Grant.course_id, Grant.expires_at).where(Grant.seat_id == seat.id, Grant.user_id == seat.claimed_by_id)
-    ).tuples()
+    ).all()
     former = {
         "seat_id": seat.id,
         "user_id": seat.claimed_by_id,
@@ -27,7 +27,9 @@ def take_seat(seat: Seat) -> dict[str, Any]:
         "ends": {str(course_id): ends.isoformat() if ends is not None else None for course_id, ends in grants},
     }
     db.session.execute(
-        update(Grant).where(Grant.seat_id == seat.id, Grant.user_id == seat.claimed_by_id).values(revoked_at=clock.now())
+        update(Grant)
+        .where(Grant.seat_id == seat.id, Grant.user_id == seat.claimed_by_id)
+        .values(revoked_at=clock.now())
     )
     cancel_invitation_mails(seat)
     seat.claimed_by_id = seat.claimed_at = seat.claim_expires_at = None

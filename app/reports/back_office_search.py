@@ -1,8 +1,9 @@
-"""The back-office's one search field: an order, a course, an event of Stripe's. What may be found is the caller's to say."""
+"""The back-office's search field: an order, a course, an event of Stripe's. What may be found is the caller's to say."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from app.catalog.models import Course
 from app.checkout.models import Order
@@ -10,7 +11,6 @@ from app.db import db
 from app.payments.models import StripeEvent
 from app.reports.order_lists import OrderListRow, shape_order_row
 from app.reports.order_search import match_orders
-from sqlalchemy.orm import selectinload
 
 MOST_HITS = 20
 
@@ -59,9 +59,7 @@ def search_courses(text: str) -> tuple[CourseHit, ...]:
         .order_by(Course.title)
         .limit(MOST_HITS)
     )
-    return tuple(
-        CourseHit(public_id=row.public_id, slug=row.slug, title=row.title, status=row.status) for row in rows
-    )
+    return tuple(CourseHit(public_id=row.public_id, slug=row.slug, title=row.title, status=row.status) for row in rows)
 
 
 def find_event_id(text: str) -> str:

@@ -7,6 +7,7 @@ since is in the columns beside it.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
 from sqlalchemy.orm import selectinload
@@ -35,7 +36,7 @@ VIEW_STATES: dict[str, tuple[str, ...]] = {
 }
 CHARGED = case((Order.is_tax_included, Order.total_amount), else_=Order.total_amount + Order.tax_amount)
 IS_FREE = and_(Order.total_amount == 0, Order.number.is_not(None))
-SORTS: dict[str, ColumnElement[object]] = {
+SORTS: dict[str, ColumnElement[Any]] = {
     "placed": Order.created_at.expression,
     "total": Order.total_amount.expression,
     "customer": Order.email.expression,
@@ -158,7 +159,7 @@ def sum_orders(query: OrderQuery) -> list[OrderSum]:
 
 def count_views() -> dict[str, int]:
     """How many orders each tab holds, by its key; "" is all of them."""
-    states: dict[str, int] = dict(db.session.execute(select(Order.state, func.count()).group_by(Order.state)).tuples())
+    states: dict[str, int] = dict(db.session.execute(select(Order.state, func.count()).group_by(Order.state)).all())
     counts = {key: sum(states.get(state, 0) for state in names) for key, names in VIEW_STATES.items()}
     attention, free = list_order_ids_to_look_at(), select(Order.id).where(IS_FREE)
     return {
@@ -177,12 +178,12 @@ def list_order_choices(*, code: str) -> OrderChoices:
         .order_by((PromotionCode.code == code).desc(), PromotionCode.id.desc())
         .limit(MOST_CODES)
     ).scalars()
-    courses = db.session.execute(select(Course.public_id, Course.title).order_by(Course.title)).tuples()
+    courses = db.session.execute(select(Course.public_id, Course.title).order_by(Course.title)).all()
     posts = db.session.execute(
         select(Post.public_id, Post.title)
         .where(select(TouchPoint.id).where(TouchPoint.post_id == Post.id).exists())
         .order_by(Post.title)
-    ).tuples()
+    ).all()
     currencies = db.session.scalars(select(Price.currency).distinct().order_by(Price.currency))
     return OrderChoices(
         courses=tuple((public_id, title) for public_id, title in courses),
@@ -287,7 +288,7 @@ def _list_codes(order_ids: Sequence[int]) -> dict[int, str]:
         select(PromotionRedemption.order_id, PromotionCode.code)
         .join(PromotionCode, PromotionCode.id == PromotionRedemption.promotion_code_id)
         .where(PromotionRedemption.order_id.in_(order_ids))
-    ).tuples()
+    ).all()
     return dict(rows)
 
 

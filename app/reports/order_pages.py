@@ -267,7 +267,7 @@ def _list_seats(order: Order, seats: Sequence[OrderSeat]) -> list[PageSeat]:
     lessons: dict[int, int] = dict(
         db.session.execute(
             select(Lesson.course_id, func.count()).where(Lesson.course_id.in_(course_ids)).group_by(Lesson.course_id)
-        ).tuples()
+        ).all()
     )
     shown = []
     for each in seats:
@@ -346,7 +346,7 @@ def _list_touches(order_id: int) -> list[PageTouch]:
         .outerjoin(Post, Post.id == TouchPoint.post_id)
         .where(TouchPoint.order_id == order_id)
         .order_by(TouchPoint.position, TouchPoint.id)
-    ).tuples()
+    ).all()
     return [
         PageTouch(
             title=title or "",

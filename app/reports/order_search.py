@@ -92,7 +92,7 @@ def _list_ids(*values: object) -> Iterable[str | None]:
 
 def _match_name(words: list[str]) -> ColumnElement[bool]:
     if db.session().get_bind().dialect.name == "postgresql":
-        simple = literal_column("'simple'")
+        simple: ColumnElement[str] = literal_column("'simple'")
         wanted = " & ".join(f"{word}:*" for word in words)
         names: ColumnElement[bool] = func.to_tsvector(simple, Order.customer_name).op("@@")(
             func.to_tsquery(simple, wanted)

@@ -156,8 +156,7 @@ def _list_consents(order_id: int) -> list[TimelineEvent]:
 
 def _list_money(order: Order, names: _Names) -> list[TimelineEvent]:
     requests = {
-        each.id: each
-        for each in db.session.scalars(select(RefundRequest).where(RefundRequest.order_id == order.id))
+        each.id: each for each in db.session.scalars(select(RefundRequest).where(RefundRequest.order_id == order.id))
     }
     told = {entry.refund_request_id for entry in order.entries}
     events = [
@@ -274,7 +273,7 @@ def _list_lessons(seats: Sequence[OrderSeat]) -> list[TimelineEvent]:
         .where(Enrollment.user_id.in_({user_id for user_id, _ in pairs}), Enrollment.last_opened_at.is_not(None))
     )
     events = []
-    for user_id, course_id, opened_at, title in rows.tuples():
+    for user_id, course_id, opened_at, title in rows.all():
         each = pairs.get((user_id, course_id))
         if each is not None and opened_at is not None:
             detail = title or ""
@@ -294,7 +293,7 @@ def list_messages(order: Order, *, seats: Sequence[OrderSeat]) -> list[Message]:
     names += [entry.stripe_object_id for entry in order.entries]
     moves = db.session.execute(
         select(OrderMove.public_id, OrderMove.to_email, OrderMove.before).where(OrderMove.order_id == order.id)
-    ).tuples()
+    ).all()
     addresses = {order.email, *(each.holder for each in seats), *(each.seat.invited_email for each in seats)}
     for _, to_email, before in moves:
         addresses |= {to_email, before.get("email")}
@@ -322,9 +321,7 @@ def _list_mails(order: Order, seats: Sequence[OrderSeat]) -> list[TimelineEvent]
         else:
             sentence, color, detail = f"{what} is on its way to {mail.to_address}", "warn", mail.error or ""
         at = mail.failed_at or mail.sent_at or mail.created_at
-        events.append(
-            TimelineEvent(kind="mail", sentence=sentence, at=at, detail=detail, icon="mail", color=color)
-        )
+        events.append(TimelineEvent(kind="mail", sentence=sentence, at=at, detail=detail, icon="mail", color=color))
     return events
 
 

@@ -56,18 +56,14 @@ def explain_totals(
             TotalLine(label="Paid by customer", amount=first, currency=currency, kind="paid", at=order.paid_at)
         )
         lines += [
-            TotalLine(
-                label="Paid once more", amount=entry.amount, currency=currency, kind="move", at=entry.occurred_at
-            )
+            TotalLine(label="Paid once more", amount=entry.amount, currency=currency, kind="move", at=entry.occurred_at)
             for entry in payments[1:]
         ]
     for entry in sorted(entries, key=lambda each: (each.occurred_at, each.id)):
         if entry.kind in MOVES and entry.amount:
             sign, label = MOVES[entry.kind]
             lines.append(
-                TotalLine(
-                    label=label, amount=sign * entry.amount, currency=currency, kind="move", at=entry.occurred_at
-                )
+                TotalLine(label=label, amount=sign * entry.amount, currency=currency, kind="move", at=entry.occurred_at)
             )
     lines += _list_fees(fees, currency)
     tax = find_tax_to_remit(order, entries)

@@ -83,6 +83,6 @@ def _describe_last(order_id: int) -> str:
     ).one_or_none()
     if row is None:
         return ""
-    request, name, email = row.tuple()
+    request, name, email = row
     amount, at = money(request.amount, request.currency), datetime_short(request.created_at)
     return f"{name or email or 'The shop itself'} refunded {amount} of this order on {at}."

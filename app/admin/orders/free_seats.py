@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts import permissions as p
 from app.admin.blueprint import TOAST, action, current_staff, page, say
+from app.admin.fields import make_choices
 from app.admin.listing import ListSpec, read_list_state
 from app.admin.orders.forms import FreeSeatForm
 from app.config import Settings
@@ -80,7 +81,7 @@ def reopen_seat(user: str, course: str) -> ResponseReturnValue:
 
 def _make_form() -> FreeSeatForm:
     form = FreeSeatForm()
-    form.course.choices = [("", "Choose a course"), *list_order_choices(code="").courses]
+    form.course.choices = make_choices([("", "Choose a course"), *list_order_choices(code="").courses])
     return form
 
 

@@ -13,11 +13,13 @@ from app.accounts import permissions as p
 from app.admin.blueprint import page
 from app.admin.listing import Filter, ListSpec, ListState, View, read_list_state
 from app.config import Settings
+from app.formatting import money
 from app.reports.order_files import ORDER_STATES
 from app.reports.order_lists import (
     CSV_COLUMNS,
     OrderChoices,
     OrderQuery,
+    OrderSum,
     count_views,
     iterate_order_rows,
     list_order_choices,
@@ -48,7 +50,12 @@ def orders() -> str:
     query = _make_query(state)
     found, sums = list_order_page(query, number=state.page)
     return render_template(
-        "admin/orders/list.html", state=state, counts=count_views(), page=found, sums=sums, folded=FOLDED
+        "admin/orders/list.html",
+        state=state,
+        counts=count_views(),
+        page=found,
+        sum_words=_write_sums(sums),
+        folded=FOLDED,
     )
 
 
@@ -61,6 +68,12 @@ def export_orders() -> Response:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
+
+
+def _write_sums(sums: list[OrderSum]) -> str:
+    """What the orders found have paid, one amount for each currency; "" when nothing was paid."""
+    amounts = [money(each.paid_amount, each.currency) for each in sums if each.paid_amount]
+    return f"{' + '.join(amounts)} paid" if amounts else ""
 
 
 def _write_csv(query: OrderQuery) -> Iterator[str]:

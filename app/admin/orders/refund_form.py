@@ -9,6 +9,7 @@ from wtforms import HiddenField, IntegerField, RadioField, SelectField, SelectMu
 from wtforms.validators import DataRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
+from app.admin.fields import make_choices
 from app.checkout.refund_plans import RefundScope
 from app.money import MoneyError, parse_amount, to_decimal
 from app.reports.refund_pages import RefundPage
@@ -22,10 +23,12 @@ class RefundForm(FlaskForm):
     what = RadioField("What goes back", validators=[DataRequired("Choose what goes back.")])
     amount = StringField("Amount", validators=[Optional(), Length(max=20, message="Use at most 20 characters.")])
     seats = SelectMultipleField(
-        "Seats", coerce=int, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput(), validators=[Optional()]
+        "Seats", widget=ListWidget(prefix_label=False), option_widget=CheckboxInput(), validators=[Optional()]
     )
-    reason = SelectField("Reason", choices=[(each, each) for each in REASONS], default=REASONS[0])
-    detail = StringField("More about it", validators=[Optional(), Length(max=200, message="Use at most 200 characters.")])
+    reason = SelectField("Reason", choices=make_choices((each, each) for each in REASONS), default=REASONS[0])
+    detail = StringField(
+        "More about it", validators=[Optional(), Length(max=200, message="Use at most 200 characters.")]
+    )
     key = HiddenField()
     shown = HiddenField()
     left = IntegerField(widget=HiddenInput(), validators=[Optional()])
@@ -39,12 +42,15 @@ class RefundForm(FlaskForm):
 def make_form(order: RefundPage, data: Mapping[str, Any] | None) -> RefundForm:
     """The form over what was sent; without anything, over all that is left."""
     form = RefundForm(formdata=data if isinstance(data, MultiDict) else None)
-    form.what.choices = [("amount", "An amount")]
+    choices = [("amount", "An amount")]
     if len(order.seats) > 1:
-        form.what.choices.append(("seats", "Seats"))
+        choices.append(("seats", "Seats"))
     if len(order.lines) > 1:
-        form.what.choices += [(f"line-{line}", title) for line, title in order.lines]
-    form.seats.choices = [(each.number, each.holder or "Nobody yet") for each in order.seats if not each.is_closed]
+        choices += [(f"line-{line}", title) for line, title in order.lines]
+    form.what.choices = make_choices(choices)
+    form.seats.choices = make_choices(
+        (str(each.number), each.holder or "Nobody yet") for each in order.seats if not each.is_closed
+    )
     if data is None:
         form.what.data, form.seats.data = "amount", []
         form.amount.data = f"{to_decimal(order.left_amount, order.currency):f}"
@@ -64,7 +70,7 @@ def read_scope(form: RefundForm, order: RefundPage) -> RefundScope | None:
         if not form.seats.data:
             form.seats.errors = ["Choose at least one seat."]
             return None
-        return RefundScope(seats=tuple(sorted(set(form.seats.data))))
+        return RefundScope(seats=tuple(sorted(int(each) for each in set(form.seats.data))))
     line = what.removeprefix("line-")
     if not line.isascii() or not line.isdigit() or len(line) > 4:  # noqa: PLR2004 - more lines than an order has
         return None
