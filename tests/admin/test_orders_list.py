@@ -130,9 +130,7 @@ def test_formulas_in_names_and_titles_are_inert_in_the_csv(shop: Shop, app: Flas
     started = buy(shop, course, browser="b1", email="maya@example.org", name="Maya")
     for trap in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"):
         with transaction() as session:
-            session.execute(
-                update(Order).where(Order.public_id == started.order_public_id).values(customer_name=trap)
-            )
+            session.execute(update(Order).where(Order.public_id == started.order_public_id).values(customer_name=trap))
         row = read_csv(Staff(app, "reader") if trap == "=1+1" else reader(app))[0]
         assert row["customer"] == f"'{trap}"
         assert row["items"] == "'=HYPERLINK(A1)"
