@@ -1,4 +1,4 @@
-"""The back-office's search field: an order, a course, an event of Stripe's. What may be found is the caller's to say."""
+"""The search field of the back-office: an order, a course, an event of Stripe. What may be found the caller says."""
 
 from dataclasses import dataclass
 

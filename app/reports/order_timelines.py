@@ -183,7 +183,7 @@ def _list_money(order: Order, names: _Names) -> list[TimelineEvent]:
 def _tell_entry(order: Order, entry: LedgerEntry, request: RefundRequest | None, names: _Names) -> TimelineEvent:
     sentence, icon, color = MONEY_EVENTS[entry.kind]
     who = names.of(request.requested_by_id) if request is not None else ""
-    origin = _by(who) or (" by the shop itself" if request is not None else " in Stripe’s dashboard")
+    origin = _by(who) or _name_origin(request)
     method = f" with {order.payment_method_label}" if order.payment_method_label and entry.amount else ""
     if entry.kind == "payment" and not entry.amount:
         sentence = "Nothing to pay"
@@ -201,6 +201,13 @@ def _tell_entry(order: Order, entry: LedgerEntry, request: RefundRequest | None,
         icon=icon,
         color=color,
     )
+
+
+def _name_origin(request: RefundRequest | None) -> str:
+    """Where a refund came from that no person of ours asked for in the back-office."""
+    if request is None:
+        return " in Stripe’s dashboard"
+    return " from the command line" if request.request_key.startswith("cli:") else " by the shop itself"
 
 
 def _list_notes(order_id: int, names: _Names) -> list[TimelineEvent]:

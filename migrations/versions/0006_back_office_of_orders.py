@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -61,6 +61,8 @@ def upgrade():
     op.create_index(op.f("ix_orders_total_amount"), "orders", ["total_amount"])
     op.create_index(op.f("ix_orders_stripe_invoice_id"), "orders", ["stripe_invoice_id"])
     op.create_index(op.f("ix_ledger_entries_stripe_object_id"), "ledger_entries", ["stripe_object_id"])
+    by_hand = sa.text("seat_id IS NULL AND membership_id IS NULL")
+    op.create_index("ix_grants_by_hand", "grants", ["id"], sqlite_where=by_hand, postgresql_where=by_hand)
     if op.get_bind().dialect.name == "postgresql":
         op.create_index(
             "ix_orders_name_words",
@@ -73,6 +75,7 @@ def upgrade():
 def downgrade():
     if op.get_bind().dialect.name == "postgresql":
         op.drop_index("ix_orders_name_words", table_name="orders")
+    op.drop_index("ix_grants_by_hand", table_name="grants")
     op.drop_index(op.f("ix_ledger_entries_stripe_object_id"), table_name="ledger_entries")
     op.drop_index(op.f("ix_orders_stripe_invoice_id"), table_name="orders")
     op.drop_index(op.f("ix_orders_total_amount"), table_name="orders")
