@@ -52,10 +52,8 @@ def upgrade():
         sqlite_where=sa.text("status = 'waiting'"),
         postgresql_where=sa.text("status = 'waiting'"),
     )
-    with op.batch_alter_table("orders") as batch_op:
-        batch_op.add_column(sa.Column("link_version", sa.Integer(), nullable=False, server_default="1"))
-    with op.batch_alter_table("orders") as batch_op:
-        batch_op.alter_column("link_version", server_default=None)
+    # The default stays: without it the table would have to be made anew.
+    op.add_column("orders", sa.Column("link_version", sa.Integer(), nullable=False, server_default="1"))
     op.create_index("ix_orders_currency_created", "orders", ["currency", "created_at"])
     op.create_index("ix_orders_email_prefix", "orders", ["email"], postgresql_ops={"email": "varchar_pattern_ops"})
     op.create_index(op.f("ix_orders_total_amount"), "orders", ["total_amount"])
