@@ -153,8 +153,7 @@ def take_back_move(*, order_public_id: str, move_public_id: str) -> str:
         )
         if move is None:
             raise NotFound
-        if move.status == "waiting":
-            _end(move, before="waiting", status="withdrawn")
+        if _end(move, before="waiting", status="withdrawn"):
             cancel_messages(key_prefix=f"move:{move.public_id}:")
             _audit(order, "order.move_withdrawn", before={"to": move.to_email}, after=None)
         elif _undo_until(move) is not None and move.id == _find_last_id(order.id):
@@ -178,14 +177,13 @@ def confirm_move(token: str) -> User:
     with transaction() as session:
         order = lock_order(known.order_id)
         move = session.get_one(OrderMove, known.id, populate_existing=True)
-        if move.status != "waiting":
-            raise MoveLinkEnded
         if order.state not in MOVABLE_STATES:
             raise MoveRefused
+        if not _end(move, before="waiting", status="moved"):
+            raise MoveLinkEnded
         user = ensure_confirmed_user(session, email=move.to_email, name="")
         if not user.active:
             raise MoveRefused("The account of this address is closed. Write to us.")
-        _end(move, before="waiting", status="moved")
         former = order.email
         move.before = {
             "email": former,
@@ -267,7 +265,7 @@ def _undo_until(move: OrderMove) -> datetime | None:
     return until if until > clock.now() else None
 
 
-def _end(move: OrderMove, *, before: str, status: str) -> None:
+def _end(move: OrderMove, *, before: str, status: str) -> bool:
     """Let the move change its status, if it still has the one it had: the conditional update decides."""
     moment = clock.now()
     times = {"moved_at": moment} if status == "moved" else {"ended_at": moment}
@@ -277,9 +275,8 @@ def _end(move: OrderMove, *, before: str, status: str) -> None:
         .values(status=status, **times)
         .returning(OrderMove.id)
     ).scalar_one_or_none()
-    if ended is None:
-        raise MoveOver
     db.session.refresh(move)
+    return ended is not None
 
 
 def _list_own_seats(session: Session, order: Order) -> list[Seat]:

@@ -5,6 +5,7 @@ A person has at most one such grant of a course at a time, so account and course
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Select, and_, or_, select, update
@@ -141,7 +142,7 @@ def reopen_free_seat(*, user_public_id: str, course_public_id: str, reason: str)
         return True
 
 
-def select_free_seats(text: str = "") -> Select[Grant, User, Course, str, str]:
+def select_free_seats(text: str = "") -> Select[Any]:
     """The statement of list_free_seats(): newest first; text is how an address begins."""
     giver = aliased(User)
     query = (

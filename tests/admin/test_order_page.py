@@ -2,9 +2,13 @@
 
 import html
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -13,8 +17,9 @@ from app.catalog.promotion_codes import create_code
 from app.checkout.findings import record_finding
 from app.checkout.models import Finding, LedgerEntry, Order, OrderNote, StripeFee
 from app.checkout.services import StartedCheckout
+from app.config import STRIPE_API_BASE, Settings
 from app.db import db
-from app.reports.order_pages import get_order_page
+from app.reports.order_pages import describe_payment, get_order_page
 from app.reports.order_totals import explain_totals
 from tests.accounts.people import list_mails
 from tests.admin.staff import Staff
@@ -268,3 +273,26 @@ def test_no_order_can_be_deleted(shop: Shop, app: Flask) -> None:
     assert owner.send(f"{path}/delete").status_code == 404
     assert "Delete" not in owner.get(path).text
     assert owner.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(("livemode", "mode"), [(True, ""), (False, "test/")])
+def test_the_link_to_stripes_dashboard_knows_the_mode(app: Flask, livemode: bool, mode: str) -> None:
+    real = replace(app.config["SETTINGS"], stripe_api_base=STRIPE_API_BASE)
+    order = make_order(livemode=livemode, stripe_payment_intent_id="pi_1", payment_method_label="Visa ending 4242")
+    order.entries, order.attempts = [make_entry("payment", 9700)], []
+
+    with patched(app, real):
+        payment = describe_payment(order)
+
+    assert payment.stripe_url == f"https://dashboard.stripe.com/{mode}payments/pi_1"
+    assert payment.ids == (("Intent", "pi_1"), ("Charge", "ch_1"))
+
+
+@contextmanager
+def patched(app: Flask, settings: Settings) -> Iterator[None]:
+    before = app.config["SETTINGS"]
+    app.config["SETTINGS"] = settings
+    try:
+        yield
+    finally:
+        app.config["SETTINGS"] = before

@@ -6,11 +6,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+import app.checkout.moves as moves_module
 from app.accounts.models import User
 from app.audit import AuditEntry
+from app.checkout.choices import GiftWish
 from app.checkout.models import Order
 from app.checkout.move_models import OrderMove
 from app.checkout.moves import (
+    MOVE_PURPOSE,
     MoveLinkEnded,
     MoveOver,
     MoveRefused,
@@ -22,19 +25,20 @@ from app.checkout.moves import (
 )
 from app.checkout.orders import get_order_of_link, get_order_of_user
 from app.db import db, transaction
-from app.enrollment.invitations import AddressHasSeat
+from app.enrollment.invitations import AddressHasSeat, reassign_seat
 from app.enrollment.models import Grant, Seat
+from app.enrollment.seat_mails import Occasion
 from app.enrollment.seats import InvitationReplaced, claim_seat, seat_user
 from app.enrollment.services import list_open_course_ids
 from app.errors import InvalidInput, NotFound
 from app.mail.models import Message
 from app.mail.rendering import render_message
-from app.signing import LinkExpired
-from tests.accounts.people import Browser
+from app.signing import LinkExpired, LinkInvalid, sign_link
+from tests.accounts.people import SAME_ORIGIN, Browser
 from tests.checkout.conftest import Shop
 from tests.checkout.money import buy_seats, give_back
 from tests.factories import make_course, make_user
-from tests.races import kinds, run_at_once
+from tests.races import Pause, kinds, run_at_once
 
 NEW = "new@example.org"
 
@@ -276,3 +280,120 @@ def test_the_link_beside_its_withdrawal_ends_one_way(shop: Shop) -> None:
     assert status in {"moved", "withdrawn", "undone"}, outcomes
     assert (open_ids(has_it), shop.order(started).email) == ({course.id}, has_it)
     assert len(open_ids("old@example.org")) + len(open_ids(NEW)) == 1
+
+
+@pytest.mark.slow
+def test_a_link_pressed_by_four_at_once_moves_the_order_once(shop: Shop) -> None:
+    started = shop.buy(make_course(), user=make_user(email="old@example.org"))
+    begin(started.order_public_id)
+    token = move_token()
+
+    outcomes = run_at_once(shop.app, *[lambda: confirm_move(token)] * 4)
+
+    assert kinds(outcomes) == {"User": 1, "MoveLinkEnded": 3}, outcomes
+    assert shop.order(started).link_version == 2
+
+
+@pytest.mark.slow
+def test_control_without_the_conditional_update_it_moves_four_times(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = shop.buy(make_course(), user=make_user(email="old@example.org"))
+    begin(started.order_public_id)
+    token = move_token()
+    pause, find = Pause(4), moves_module._find_by_link
+
+    def find_together(token: str) -> OrderMove:
+        move = find(token)
+        pause.wait()
+        return move
+
+    def end_anyway(move: OrderMove, *, before: str, status: str) -> bool:
+        move.status = status
+        return True
+
+    monkeypatch.setattr(moves_module, "_find_by_link", find_together)
+    monkeypatch.setattr(moves_module, "_end", end_anyway)
+
+    outcomes = run_at_once(shop.app, *[lambda: confirm_move(token)] * 4)
+
+    assert kinds(outcomes) == {"User": 4}, outcomes
+    assert shop.order(started).link_version == 5
+
+
+def test_an_undo_leaves_a_seat_that_was_given_on(shop: Shop) -> None:
+    started = buy_seats(shop, quantity=2)
+    move = begin(started.order_public_id)
+    user = confirm_move(move_token())
+    seat = db.session.scalars(select(Seat).where(Seat.position == 1)).one()
+    reassign_seat(
+        order_item_id=seat.order_item_id, seat_public_id=seat.public_id, email="next@example.org",
+        occasion=Occasion(titles=("Course",), order_number="NSL-1001"), owner_emails=[],
+    )  # fmt: skip
+
+    take_back_move(order_public_id=started.order_public_id, move_public_id=move)
+
+    first = db.session.scalars(select(Seat).where(Seat.position == 1).execution_options(populate_existing=True)).one()
+    assert (first.claimed_by_id, first.invited_email) == (None, "next@example.org")
+    assert shop.order(started).user_id != user.id
+
+
+def test_a_gifts_seat_stays_with_whom_it_was_given_to(shop: Shop) -> None:
+    gift = GiftWish(recipient_email="ana@example.org", recipient_name="Ana", giver_name="Old", message="")
+    started = shop.begin(make_course(), user=make_user(email="old@example.org"), purpose="gift", gift=gift)
+    shop.pay(started)
+    shop.deliver_all()
+
+    begin(started.order_public_id)
+    confirm_move(move_token())
+
+    assert db.session.scalars(select(Seat.invited_email)).one() == "ana@example.org"
+    assert (open_ids(NEW), shop.order(started).email) == (set(), NEW)
+
+
+def test_an_undo_is_refused_while_the_money_is_gone_and_for_other_orders(shop: Shop) -> None:
+    started = shop.buy(make_course(), user=make_user(email="old@example.org"))
+    other = shop.buy(make_course(), user=make_user())
+    move = begin(started.order_public_id)
+    confirm_move(move_token())
+    with pytest.raises(NotFound):
+        take_back_move(order_public_id=other.order_public_id, move_public_id=move)
+    give_back(started)
+    with pytest.raises(MoveRefused):
+        take_back_move(order_public_id=started.order_public_id, move_public_id=move)
+
+
+def test_a_closed_account_takes_nothing_over(shop: Shop) -> None:
+    started = shop.buy(make_course(), user=make_user(email="old@example.org"))
+    make_user(email=NEW, active=False)
+    begin(started.order_public_id)
+
+    with pytest.raises(MoveRefused):
+        confirm_move(move_token())
+
+    assert shop.order(started).email == "old@example.org"
+
+
+def test_a_link_that_names_no_move_is_refused(app: Flask) -> None:
+    for token in ("nonsense", sign_link(MOVE_PURPOSE, "mov_none"), sign_link("order", "mov_none")):
+        with pytest.raises(LinkInvalid):
+            confirm_move(token)
+
+
+def test_the_page_asks_and_its_button_takes_the_purchase_over(shop: Shop, app: Flask) -> None:
+    course = make_course(title="Draw the path")
+    started = shop.buy(course, user=make_user(email="old@example.org"))
+    begin(started.order_public_id)
+    path = f"/orders/move/{move_token()}"
+    stranger = Browser(app)
+
+    page = stranger.get(path)
+    assert page.status_code == 200
+    assert "Draw the path" in page.text
+    assert open_ids(NEW) == set()
+    assert stranger.post(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert stranger.post(path, headers=SAME_ORIGIN).headers["Location"] == "/account/courses"
+
+    assert "Draw the path" in stranger.get("/account/courses").text
+    assert stranger.get(path).status_code == 410
+    assert open_ids(NEW) == {course.id}

@@ -11,7 +11,6 @@ from app.checkout.invoices import get_order_invoice_url
 from app.checkout.moves import list_moves
 from app.reports.access import explain_courses
 from app.reports.order_pages import get_order_page, list_stripe_events
-from app.site.drawings import cover_url
 
 SEAT_WORDS = {
     "free": ("Free", "hollow"),
@@ -34,7 +33,6 @@ def order(public_id: str) -> str:
         events=list_stripe_events(public_id) if "events" in request.args else None,
         seat_words=SEAT_WORDS,
         initials=_initials(found.customer.name or found.email),
-        cover_url=cover_url,
     )
 
 
