@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help run web worker sandbox test test-alone test-parallel check format lint types imports migrations \
         test-fast test-unmeasured test-slow test-sandbox test-postgresql test-journeys test-browser test-simulation \
-        test-crash-points simulate crash-points coverage mutation bench-pages bench-webhooks \
+        test-crash-points simulate crash-points coverage mutation bench-pages bench-webhooks bench-admin \
         audit lock clean
 
 help:  ## list the targets
@@ -144,6 +144,9 @@ bench-webhooks: .venv/dev.stamp  ## how fast webhooks are answered, also under f
 
 bench-pages: .venv/dev.stamp  ## server CPU per public page
 	@$(BIN)/python -m tests.benchmarks.pages
+
+bench-admin: .venv/dev.stamp  ## how long the back-office's lists take with 100,000 orders on PostgreSQL
+	@$(BIN)/python -m tests.benchmarks.admin_lists
 
 audit: .venv/dev.stamp  ## known vulnerabilities of the locked dependencies (asks the package index)
 	@$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit

@@ -7,7 +7,7 @@ none, and nobody may open it. Permissions are the database's as they are now: a 
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Blueprint, flash, g, request
+from flask import Blueprint, Response, flash, g, request
 from flask.typing import ResponseReturnValue
 
 from app.accounts.models import User
@@ -74,6 +74,14 @@ def guard() -> None:
         csrf.protect()
         if endpoint in FRESH:
             require_fresh_user()
+
+
+@blueprint.after_request
+def answer_dialog(response: Response) -> Response:
+    """A dialog's script is told where to go, not sent there: it would read the next page and its sentence in vain."""
+    if response.status_code == 303 and "X-Dialog" in request.headers:  # noqa: PLR2004 - see other
+        response.status_code, response.headers["X-Location"] = 204, response.headers.pop("Location")
+    return response
 
 
 def _register(rule: str, methods: list[str], needs: str) -> Callable[[View], View]:

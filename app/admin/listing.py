@@ -89,6 +89,11 @@ class ListState:
         query = urlencode(replace(state, **fields).params)
         return f"{self.path}?{query}" if query else self.path
 
+    def export_url(self, path: str) -> str:
+        """The address at another path of everything that fits, in this order."""
+        query = urlencode({name: value for name, value in self.params.items() if name != "page"})
+        return f"{path}?{query}" if query else path
+
     def sort_url(self, key: str) -> str:
         """The address that sorts by this column, or turns its order round."""
         downwards = not self.is_descending if key == self.sort else self.spec.sorts[key]
@@ -133,7 +138,7 @@ def read_list_state(spec: ListSpec) -> ListState:
         spec=spec,
         path=request.path,
         view=view if view in {each.key for each in spec.views} else "",
-        q=" ".join(args.get("q", "")[:LONGEST_SEARCH].split()) if spec.search_label else "",
+        q=" ".join(args.get("q", "").replace("\x00", "")[:LONGEST_SEARCH].split()) if spec.search_label else "",
         filters={each.name: value for each in spec.filters if (value := _read_filter(each, args.get(each.name, "")))},
         sort=sort,
         is_descending=is_descending,

@@ -18,7 +18,7 @@ from app.accounts.emails import normalize_email
 from app.checkout.apply import apply_money, close_unpaid
 from app.checkout.errors import AmountMismatch
 from app.checkout.findings import record_finding
-from app.checkout.ledger import Entry, list_new_facts, record_entry
+from app.checkout.ledger import Entry, list_new_facts, record_entry, record_fees
 from app.checkout.models import CheckoutAttempt, Order
 from app.checkout.money_returns import note_inquiry
 from app.checkout.sessions import carries, find_session_of_order, make_metadata, save_session
@@ -221,6 +221,7 @@ def _record_facts(order: Order, reading: Reading) -> None:
         for each in reading.paid_sessions
         if each.stripe_payment_intent_id is None and each.payment_status == "no_payment_required"
     ]
+    record_fees(order_id=order.id, fees=[fee for payment in reading.payments for fee in payment.fees])
     new = [entry for entry in entries if record_entry(order_id=order.id, entry=entry)]
     if new:
         db.session.refresh(order, ["entries"])

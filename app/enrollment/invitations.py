@@ -139,8 +139,12 @@ def resend_invitation(*, order_item_id: int, seat_public_id: str, occasion: Occa
     NotSentYet, MailboxRests.
     """
     with transaction():
-        seat = _get_seat(order_item_id, seat_public_id)
-        return _send_again(seat, occasion)
+        return send_invitation_again(order_item_id=order_item_id, seat_public_id=seat_public_id, occasion=occasion)
+
+
+def send_invitation_again(*, order_item_id: int, seat_public_id: str, occasion: Occasion) -> str:
+    """As resend_invitation(), as a step of a larger use case: inside its transaction()."""
+    return _send_again(_get_seat(order_item_id, seat_public_id), occasion)
 
 
 @retry_conflicts

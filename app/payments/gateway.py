@@ -24,6 +24,7 @@ from app.payments.facts import (
     Metadata,
     PaymentFacts,
     RefundFacts,
+    list_fees,
     read_dispute,
     read_payment,
     read_refund,
@@ -261,9 +262,16 @@ def get_payment(payment_intent_id: str) -> PaymentFacts:
         booked: Any = {**page, "expand": ["data.balance_transaction"]}
         undone: Any = {**page, "expand": ["data.balance_transaction", "data.failure_balance_transaction"]}
         charges = [each.to_dict() for each in client.v1.charges.list(booked).auto_paging_iter()]
-        refunds = [read_refund(each.to_dict()) for each in client.v1.refunds.list(undone).auto_paging_iter()]
-        disputes = [read_dispute(each.to_dict()) for each in client.v1.disputes.list(page).auto_paging_iter()]
-    return read_payment(intent, charges=charges, refunds=refunds, disputes=disputes)
+        refunds = [each.to_dict() for each in client.v1.refunds.list(undone).auto_paging_iter()]
+        disputes = [each.to_dict() for each in client.v1.disputes.list(page).auto_paging_iter()]
+        # Here, where an object that lacks what it must have is Stripe not answering usefully.
+        return read_payment(
+            intent,
+            charges=charges,
+            refunds=[read_refund(each) for each in refunds],
+            disputes=[read_dispute(each) for each in disputes],
+            fees=list_fees([*charges, *refunds, *disputes]),
+        )
 
 
 def get_payment_metadata(payment_intent_id: str) -> Metadata:

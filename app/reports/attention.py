@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import CompoundSelect, Select, and_, func, or_, select
 
 from app import clock
 from app.accounts import permissions as p
@@ -123,11 +123,16 @@ def select_failed_mails() -> Select[Any]:
     return select(*columns).where(Message.failed_at.is_not(None))
 
 
-def count_orders_to_look_at() -> int:
-    """Orders that a person should look at: open findings about them, and payments that take long."""
+def list_order_ids_to_look_at() -> CompoundSelect[Any]:
+    """The query for orders that a person should look at: open findings about them, and payments that take long."""
     slow = select(Order.id).where(Order.state == "processing", Order.created_at < clock.now() - WAITING)
     noted = select(Finding.order_id).where(Finding.resolved_at.is_(None), Finding.order_id.is_not(None))
-    return db.session.scalar(select(func.count()).select_from(slow.union(noted).subquery())) or 0
+    return slow.union(noted)
+
+
+def count_orders_to_look_at() -> int:
+    """How many orders a person should look at."""
+    return db.session.scalar(select(func.count()).select_from(list_order_ids_to_look_at().subquery())) or 0
 
 
 def find_order_of(finding: Finding) -> str | None:

@@ -19,7 +19,7 @@ from app.extensions import limiter
 from app.payments.gateway import PaymentUnavailable
 from app.reports.library import find_course_slug, find_first_lesson
 from app.site.blueprint import blueprint
-from app.site.browser import get_browser_key, has_browser_key, list_browser_orders, remember_order
+from app.site.browser import began_here, get_browser_key, has_browser_key, list_browser_orders, remember_order
 from app.site.came_from import read_origin
 from app.site.checkout_forms import form_values, has_page_fields, read_email, read_wish, shape_checkout
 from app.site.origin import refuse_cross_site
@@ -86,7 +86,7 @@ def checkout_success() -> BaseResponse:
         refund_until=order.refund_until,
         poll_url=url_for("site.checkout_status", order=order.public_id),
         seats_url=url_for("site.seats", order=order.public_id),
-        access_url=url_for("site.access", token=make_access_token(order.public_id)),
+        access_url=url_for("site.access", token=make_access_token(order.public_id, order.link_version)),
         retry_price_id=order.price_public_id,
     )
     return Response(page)
@@ -184,7 +184,7 @@ def _settle_quietly(order: OrderView) -> OrderView:
 
 
 def _is_own(order: OrderView) -> bool:
-    if order.public_id in list_browser_orders():
+    if began_here(order):
         return True
     user = current_user_or_none()
     if user is None:

@@ -53,6 +53,20 @@ DATA: dict[str, dict[str, Any]] = {
         "days": 30,
         "claim_url": SIGNED,
     },
+    "course_given": {
+        "title": "Course A",
+        "expires_at": "2026-12-06T16:48:00+00:00",
+        "is_new": True,
+        "courses_url": {"path": "/account/courses", "purpose": "", "value": ""},
+    },
+    "order_move": {"order_number": "TU-1001", "titles": ["Course A"], "days": 14, "move_url": SIGNED},
+    "order_moved": {
+        "order_number": "TU-1001",
+        "titles": ["Course A", "Course B"],
+        "to_masked": "m•••@example.org",
+        "days": 7,
+        "is_undone": False,
+    },
     "seat_lost": {
         "titles": ["Course A"],
         "cause": "reassigned",

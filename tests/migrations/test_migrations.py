@@ -31,6 +31,8 @@ def list_tables() -> set[str]:
     return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
 
 
+# SQLite's indexes of expressions cannot be read back; PostgreSQL's are compared.
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_up_makes_exactly_the_models_schema(empty_app: Flask) -> None:
     upgrade()
 

@@ -79,8 +79,11 @@ const openDialog = (page, url) => {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const data = new FormData(form, event.submitter);
-      const answer = await fetch(form.getAttribute("action") || url, { method: "POST", body: data });
-      if (answer.redirected) { location.assign(answer.url); return; }
+      const headers = { "X-Dialog": "1" };
+      const answer = await fetch(form.getAttribute("action") || url, { method: "POST", body: data, headers });
+      // Following the redirect here would use up what the next page is to say.
+      const place = answer.headers.get("X-Location");
+      if (place) { location.assign(place); return; }
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       dialog.close();
       openDialog(next, url);
