@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from app.admin import api_keys, audit, codes, home, shell, staff
+from app.admin import api_keys, audit, codes, courses, home, shell, staff
 from app.admin.blueprint import blueprint
 
 # Imported for the routes they hang on the blueprint.
-AREAS = (api_keys, audit, codes, home, staff)
+AREAS = (api_keys, audit, codes, courses, home, staff)
 
 
 def init_app(app: Flask) -> None:
