@@ -145,8 +145,9 @@ def reopen_free_seat(*, user_public_id: str, course_public_id: str, reason: str)
 def select_free_seats(text: str = "") -> Select[Any]:
     """The statement of list_free_seats(): newest first; text is how an address begins."""
     giver = aliased(User)
+    columns: list[Any] = [Grant, User, Course, giver.name, giver.email]
     query = (
-        select(Grant, User, Course, giver.name, giver.email)
+        select(*columns)
         .join(User, User.id == Grant.user_id)
         .join(Course, Course.id == Grant.course_id)
         .outerjoin(giver, giver.id == Grant.granted_by_id)
