@@ -8,8 +8,9 @@ from functools import cache
 from app.config import PROJECT_ROOT
 
 ROW = re.compile(r"^\|\s*(F\d\d)\s*\|")
-TEST_ID = re.compile(r"`(tests/[\w/]+\.py)::(\w+)(?:\[[^`]*\])?`")
-NAMED = re.compile(r"`(tests/[^`]*)`")
+TEST_ID = re.compile(r"([\w/]+\.py)::(\w+)(?:\[.*\])?")
+CODE = re.compile(r"`([^`]*)`")
+TESTS = PROJECT_ROOT / "tests"
 
 
 def read_rows(table: str) -> list[tuple[str, str]]:
@@ -24,11 +25,11 @@ def list_complaints(table: str) -> list[str]:
         f"{number} stands there twice" for number, times in Counter(name for name, _ in rows).items() if times > 1
     ]
     for number, line in rows:
-        names = NAMED.findall(line)
+        names = CODE.findall(line.rstrip(" |").rpartition("|")[2])
         if not names:
             complaints.append(f"{number} names no test")
         for name in names:
-            found = TEST_ID.fullmatch(f"`{name}`")
+            found = TEST_ID.fullmatch(name)
             if found is None or found.group(2) not in list_tests(found.group(1)):
                 complaints.append(f"{number} names {name}, which is not there")
     return complaints
@@ -36,8 +37,8 @@ def list_complaints(table: str) -> list[str]:
 
 @cache
 def list_tests(path: str) -> frozenset[str]:
-    """The test functions of a file; none where there is no such file."""
-    file = PROJECT_ROOT / path
+    """The test functions of a file under tests/; none where there is no such file."""
+    file = TESTS / path
     if not file.is_file():
         return frozenset()
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
@@ -53,10 +54,10 @@ def test_every_row_names_tests_that_exist() -> None:
 
 
 def test_control_a_row_that_names_nothing_or_something_else_is_found() -> None:
-    here = "tests/faults/test_catalogue.py"
+    here = "faults/test_catalogue.py"
     table = (
         f"| F01 | a | b | `{here}::test_every_row_names_tests_that_exist[x]` |\n"
-        f"| F02 | a | b | `{here}::test_that_was_renamed` `tests/gone.py::test_x` `{here}` |\n"
+        f"| F02 | a | b | `{here}::test_that_was_renamed` `gone.py::test_x` `{here}` |\n"
         "| F03 | a | b | |\n"
         f"| F01 | a | b | `{here}::test_every_row_names_tests_that_exist` |\n"
     )
@@ -64,7 +65,7 @@ def test_control_a_row_that_names_nothing_or_something_else_is_found() -> None:
     assert list_complaints(table) == [
         "F01 stands there twice",
         f"F02 names {here}::test_that_was_renamed, which is not there",
-        "F02 names tests/gone.py::test_x, which is not there",
+        "F02 names gone.py::test_x, which is not there",
         f"F02 names {here}, which is not there",
         "F03 names no test",
     ]
