@@ -107,7 +107,7 @@ test-postgresql: .venv/dev.stamp  ## all of them that reach a database, and the 
 	@TEST_DATABASE=postgresql $(PARALLEL) -m "$(SERVICES)" --ignore tests/sandbox
 
 test-journeys: .venv/dev.stamp  ## shop, worker and sandbox over real HTTP
-	@$(TESTS) -m journey tests/journeys
+	@$(TESTS) -m journey tests/journeys tests/faults
 
 test-browser: .venv/dev.stamp  ## a real Chromium
 	@$(TESTS) -m browser tests/browser tests/sandbox/test_browser.py
