@@ -85,6 +85,23 @@ def test_choice_that_another_one_overtook_is_told_so(shop: Shop, monkeypatch: py
     assert len(open_sessions(shop)) == 1
 
 
+def test_form_that_was_completed_while_it_was_sent_again_is_one_purchase(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, course = make_user(), make_course(unit_amount=0)
+    gift = GiftWish(recipient_email="ana@example.org", recipient_name="Ana", giver_name="Maya", message="")
+
+    def send() -> None:
+        shop.begin(course, user=user, purpose="gift", gift=gift, form_key="k1")
+
+    do_before(monkeypatch, services_module, "begin_order", send)
+
+    with pytest.raises(AlreadyEnrolled):
+        send()
+
+    assert orders() == [("gift", "paid")]
+
+
 def begin_blindly(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, *, first: Callable[[], Any], then: Callable[[], Any] = lambda: None
 ) -> None:

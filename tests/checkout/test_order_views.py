@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app import clock
 from app.checkout.claim_links import resend_claim_link
@@ -17,8 +18,11 @@ from app.checkout.orders import (
     list_orders_of_user,
     list_timeline,
 )
+from app.checkout.resend import resend_order_mails
 from app.checkout.seat_orders import change_gift, find_occasion, get_seat_order
+from app.db import db
 from app.errors import NotFound
+from app.mail.models import Message
 from app.signing import sign_link
 from tests.accounts.people import SAME_ORIGIN, Browser
 from tests.checkout.conftest import Shop
@@ -112,6 +116,23 @@ def test_gift_whose_day_alone_changes_keeps_its_link(app: Flask, moving_clock: M
     assert change_gift(order_id=sold.order_id, recipient_email="nia@example.org", send_at=day + timedelta(days=1))
 
     assert (sold.seat().claim_version, sold.seat().invited_email) == (version, "nia@example.org")
+
+
+def test_mails_that_were_asked_for_again_carry_the_hour_in_their_keys(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(clock.now().replace(minute=0, second=0, microsecond=0))
+    sold = sell(quantity=2, takes_seat=True, email="guest@example.org")
+
+    for minutes in (0, 59, 1):
+        moving_clock.advance(minutes=minutes)
+        resend_order_mails(email="guest@example.org")
+
+    hours = [f"{clock.now() - timedelta(hours=each):%Y%m%d%H}" for each in (1, 0)]
+    keys = set(db.session.scalars(select(Message.key)))
+    assert keys == {
+        f"claim:{sold.seat().public_id}:1",
+        *(f"claim:{sold.seat().public_id}:1:{hour}" for hour in hours),
+        *(f"receipt:{sold.public_id}:{hour}" for hour in hours),
+    }
 
 
 def test_find_my_order_sends_what_was_bought_and_whats_left_to_take_once_an_hour(shop: Shop) -> None:

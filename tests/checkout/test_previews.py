@@ -88,6 +88,35 @@ def test_refunds_and_a_second_payment_that_nobody_told_of_are_foreseen(shop: Sho
     assert not foreseen.is_empty
 
 
+def test_second_payment_that_nobody_told_of_is_foreseen_with_its_return(shop: Shop) -> None:
+    course = make_course(unit_amount=9700)
+    other = shop.begin(course, browser="b2")
+    shop.pay(other, email="other@example.org")
+    started = shop.begin(course, user=make_user())
+    again = open_second_session(shop.order(started).id)
+    shop.pay(started)
+    shop.pay(again)
+    order = shop.order(started)
+    intents = [shop.stripe(f"/v1/payment_intents/{payment_intent(shop, each)}") for each in (started, again)]
+    entries = [
+        NewEntry(kind="payment", stripe_object_id=intent["latest_charge"], amount=9700, currency="usd")
+        for intent in intents
+    ]
+
+    foreseen = preview_settle(order_id=order.id)
+
+    assert foreseen.entries == tuple(sorted(entries, key=lambda each: each.stripe_object_id))
+    [refund] = foreseen.refunds
+    assert refund in {f"second-payment:{each.stripe_object_id}" for each in entries}
+    assert (foreseen.findings, foreseen.resolved) == ((refund,), ())
+    assert [mail for mail in foreseen.mails if mail.template != "receipt"] == [
+        Mail(key=f"returned:{refund}", template="order_returned")
+    ]
+    shop.deliver_all()
+    after = preview_settle(order_id=order.id)
+    assert (after.refunds, after.findings) == ((), ())
+
+
 def test_paid_session_that_is_not_as_ordered_is_foreseen_as_that(shop: Shop) -> None:
     started = shop.begin(make_course(unit_amount=9700), user=make_user())
     shop.pay(started)

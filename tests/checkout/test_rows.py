@@ -290,6 +290,7 @@ def test_scan_rests_a_minute_where_stripe_is_silent_and_goes_on_behind_what_it_s
     run_key = begin_run(since=since)
     scans = {scan.kind: scan.id for scan in list_scans(run_key)}
     assert list(scans) == list(KINDS)
+    assert run_key.startswith("run_")
     shop.control("/levers", {"kind": "api_error", "status": 500, "path": "/v1/refunds", "method": "GET"})
 
     assert [work_on_page(scans[kind]) for kind in ("refunds", "refunds", "sessions")] == [

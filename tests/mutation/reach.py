@@ -13,7 +13,7 @@ import pytest
 
 FOLDER = Path("build/mutation")
 SECONDS = FOLDER / "seconds.json"
-MOST_TESTS = 30
+MOST_TESTS = 40
 
 _seconds: dict[str, float] = defaultdict(float)
 
@@ -49,20 +49,31 @@ class Reach:
         self._lines: dict[str, dict[int, list[str]]] = {}
 
     def choose_tests(self, path: str, line: int) -> list[str]:
-        """The tests of its line, or of the nearest line above that was counted: as different ones as can be, quick first.
+        """The tests of this line, or of the nearest line above that was counted: as different ones as can be, quick first.
 
-        One of each file in turn, and of each file one of each function before other parameters of the same one.
+        In turn one whose file names the module and one of the others; of each file one function after another.
         """
-        path = str(Path(path).resolve())
-        if path not in self._lines:
-            self._lines[path] = self._data.contexts_by_lineno(path)
-        lines = self._lines[path]
-        nearest = max((each for each in lines if each <= line and any(lines[each])), default=0)
+        nearest = max((each for each in self._read(path) if each <= line), default=0)
         functions: Counter[str] = Counter()
         files: dict[str, list[tuple[int, str]]] = {}
-        for test in sorted(filter(None, lines.get(nearest, ())), key=lambda each: self._seconds.get(each, math.inf)):
+        for test in sorted(self._read(path).get(nearest, ()), key=lambda each: self._seconds.get(each, math.inf)):
             function = test.partition("[")[0]
             functions[function] += 1
             files.setdefault(test.partition("::")[0], []).append((functions[function], test))
-        turns = zip_longest(*(sorted(tests, key=itemgetter(0)) for tests in files.values()))
-        return [each[1] for turn in turns for each in turn if each][:MOST_TESTS]
+        module = path.removesuffix(".py").replace("/", ".")
+        named = {file for file in files if module in Path(file).read_text(encoding="utf-8")}
+        near = [sorted(tests, key=itemgetter(0)) for file, tests in files.items() if file in named]
+        far = [sorted(tests, key=itemgetter(0)) for file, tests in files.items() if file not in named]
+        chosen = zip_longest(_take_turns(near), _take_turns(far))
+        return [test for pair in chosen for test in pair if test is not None][:MOST_TESTS]
+
+    def _read(self, path: str) -> dict[int, list[str]]:
+        """The tests of each line of a file that any test reaches."""
+        if path not in self._lines:
+            lines = self._data.contexts_by_lineno(str(Path(path).resolve()))
+            self._lines[path] = {line: [each for each in tests if each] for line, tests in lines.items() if any(tests)}
+        return self._lines[path]
+
+
+def _take_turns(files: list[list[tuple[int, str]]]) -> list[str]:
+    return [each[1] for turn in zip_longest(*files) for each in turn if each is not None]

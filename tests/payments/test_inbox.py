@@ -13,6 +13,7 @@ from sqlalchemy import select
 from app import clock
 from app.db import db
 from app.errors import NotFound
+from app.payments.account import PINNED_VERSION
 from app.payments.events import (
     EventUnreadable,
     ParsedEvent,
@@ -30,6 +31,7 @@ from app.payments.events import (
 )
 from app.payments.models import StripeEvent
 from app.payments.overdue import sound_alarm
+from app.payments.probe import make_probe
 from app.payments.retention import empty_old_payloads, list_old_payload_ids
 from app.payments.signature import SignatureInvalid, verify_signature
 from tests.conftest import MovableClock
@@ -163,6 +165,23 @@ def test_event_whose_id_or_type_is_no_short_text_is_refused(name: str, text: Any
 )
 def test_object_of_a_stored_event_is_what_it_is_about_or_nothing(payload: str, found: dict[str, str]) -> None:
     assert get_event_object(StripeEvent(payload=payload)) == found
+
+
+def test_probe_is_an_event_without_an_object(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(MOMENT)
+    event_id, body = make_probe()
+
+    assert event_id.startswith("evt_doctor_")
+    assert len(event_id) == len("evt_doctor_") + 24
+    assert json.loads(body) == {
+        "id": event_id,
+        "object": "event",
+        "type": "tuition.doctor.probe",
+        "api_version": PINNED_VERSION,
+        "livemode": False,
+        "created": NOW,
+        "data": {"object": {}},
+    }
 
 
 # The row of an event through its life

@@ -25,7 +25,7 @@ from app.payments.gateway import (
 )
 from app.payments.listing import list_page
 from tests.checkout.conftest import Shop
-from tests.checkout.money import payment_intent
+from tests.checkout.money import give_back, payment_intent
 from tests.factories import get_price, make_course, make_user
 
 Asked = tuple[str, str, dict[str, str]]
@@ -205,6 +205,19 @@ def test_refund_names_its_charge_its_amount_and_its_wish_and_is_found_again_by_i
         "order": started.order_public_id,
         "attempt": "1",
     }
+
+
+def test_refund_asked_for_again_reads_the_payment_once_and_sends_nothing(shop: Shop, asked: Any) -> None:
+    started = shop.buy(make_course(unit_amount=9700), user=make_user())
+    first = give_back(started, amount=500)
+    asked()
+
+    again = give_back(started, amount=500)
+
+    assert again == first
+    calls = [(method, path.split("/")[2]) for method, path, _ in asked()]
+    assert calls.count(("GET", "payment_intents")) == 1
+    assert [method for method, _ in calls if method != "GET"] == []
 
 
 def test_lists_are_asked_by_time_and_page(shop: Shop, asked: Any) -> None:
