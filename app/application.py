@@ -16,6 +16,7 @@ from app.formatting import FILTERS
 from app.limit_storage import ThreadSafeMemoryStorage
 from app.mail import delivery
 from app.mail import tasks as mail_tasks
+from app.media import models as media_models
 from app.newsletter import models as newsletter_models
 
 # Models, tasks and the storage of limits register themselves when they are imported.
@@ -27,6 +28,7 @@ REGISTERED = (
     checkout_tasks,
     enrollment_models,
     mail_tasks,
+    media_models,
     newsletter_models,
 )
 

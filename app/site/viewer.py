@@ -20,6 +20,7 @@ from app.config import Settings
 from app.enrollment.services import list_open_course_ids
 from app.site.browser import list_browser_orders
 from app.site.drawings import cover_url
+from app.site.media import picture_srcset
 from app.site.remembered import PageMemory, RememberedPage
 from app.site.static_files import static_url
 
@@ -65,6 +66,7 @@ def init_app(app: Flask) -> None:
     app.extensions["page_memory"] = PageMemory()
     app.context_processor(_context)
     app.jinja_env.globals["static_url"] = static_url
+    app.jinja_env.filters["srcset"] = picture_srcset
     # Flask's own would touch the session of every visitor.
     app.jinja_env.globals["get_flashed_messages"] = _flashed_messages
 
