@@ -7,9 +7,11 @@ from app import accounts, admin, api, audit, cli, db, errors, http, metrics, pay
 from app.blog import models as blog_models
 from app.blog import reads
 from app.catalog import models as catalog_models
+from app.catalog import tasks as catalog_tasks
 from app.checkout import models as checkout_models
 from app.checkout import tasks as checkout_tasks
 from app.config import Settings, load_settings
+from app.enrollment import holders as enrollment_holders
 from app.enrollment import models as enrollment_models
 from app.extensions import babel, compress, csrf, limiter, migrate
 from app.formatting import FILTERS
@@ -19,13 +21,15 @@ from app.mail import tasks as mail_tasks
 from app.media import models as media_models
 from app.newsletter import models as newsletter_models
 
-# Models, tasks and the storage of limits register themselves when they are imported.
+# Models, tasks, ways of counting and the storage of limits register themselves when they are imported.
 REGISTERED = (
     ThreadSafeMemoryStorage,
     blog_models,
     catalog_models,
+    catalog_tasks,
     checkout_models,
     checkout_tasks,
+    enrollment_holders,
     enrollment_models,
     mail_tasks,
     media_models,

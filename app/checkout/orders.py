@@ -142,10 +142,15 @@ def list_orders_of_user(*, user_id: int, email: str | None, limit: int = 50) -> 
 
 def list_guest_course_ids(*, order_public_ids: Sequence[str]) -> set[int]:
     """What the browser that began these orders may open without an account: for 24 hours from the payment."""
+    return set(list_guest_open_since(order_public_ids=order_public_ids))
+
+
+def list_guest_open_since(*, order_public_ids: Sequence[str]) -> dict[int, datetime]:
+    """The same courses with the moment (UTC) of the earliest payment."""
     if not order_public_ids:
-        return set()
-    items = db.session.scalars(
-        select(OrderItem)
+        return {}
+    rows = db.session.execute(
+        select(OrderItem.courses, Order.paid_at)
         .join(Order, Order.id == OrderItem.order_id)
         # The buyer's own seat, while it is theirs and paid for: not a gift's, not one that was given to somebody else.
         .join(Seat, (Seat.order_item_id == OrderItem.id) & (Seat.position == 1) & (Seat.invited_email == Order.email))
@@ -153,7 +158,11 @@ def list_guest_course_ids(*, order_public_ids: Sequence[str]) -> set[int]:
         .where(Order.state.in_(GRANTING_STATES))
         .where(Order.user_id.is_(None), Order.paid_at > clock.now() - GUEST_ACCESS)
     )
-    return {course["course_id"] for item in items for course in item.courses}
+    since: dict[int, datetime] = {}
+    for courses, paid_at in rows:
+        for course in courses:
+            since[course["course_id"]] = min(paid_at, since.get(course["course_id"], paid_at))
+    return since
 
 
 def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, datetime]]:

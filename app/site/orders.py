@@ -117,7 +117,8 @@ def _shape_rows(orders: Sequence[OrderView]) -> list[dict[str, Any]]:
 
 
 def _shape_course(course: LibraryCourse) -> dict[str, Any]:
-    next_url = url_for("site.lesson", slug=course.card.slug, lesson=course.next_slug) if course.next_slug else None
+    is_ready = course.next_slug is not None and course.next_opens_at is None
+    next_url = url_for("site.lesson", slug=course.card.slug, lesson=course.next_slug) if is_ready else None
     return {
         "slug": course.card.slug,
         "title": course.card.title,
@@ -128,4 +129,5 @@ def _shape_course(course: LibraryCourse) -> dict[str, Any]:
         "next_url": next_url,
         "next_title": course.next_title,
         "next_minutes": course.next_minutes,
+        "next_opens_at": course.next_opens_at,
     }

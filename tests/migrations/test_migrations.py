@@ -57,7 +57,10 @@ def test_partial_unique_indexes_keep_their_condition(empty_app: Flask) -> None:
     upgrade()
     inspector = inspect(db.engine)
 
-    for table, name in (("orders", "uq_orders_open"), ("prices", "uq_prices_active")):
+    for table, name in (
+        ("orders", "uq_orders_open"), ("prices", "uq_prices_active"), ("sections", "uq_sections_position"),
+        ("lessons", "uq_lessons_position"),
+    ):  # fmt: skip
         index = next(each for each in inspector.get_indexes(table) if each["name"] == name)
         assert index["unique"]
         options = index["dialect_options"]
