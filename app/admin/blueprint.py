@@ -16,6 +16,7 @@ from app.accounts.sessions import require_fresh_user, require_user
 from app.audit import Actor, set_actor
 from app.errors import Forbidden
 from app.extensions import csrf
+from app.http import read_larger_body
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -70,6 +71,7 @@ def guard() -> None:
     if not g.staff_permissions or not may(NEEDS.get(endpoint, "nobody")):
         raise Forbidden
     set_actor(Actor(kind="user", id=user.public_id))
+    read_larger_body()
     if request.method not in {"GET", "HEAD", "OPTIONS"}:
         csrf.protect()
         if endpoint in FRESH:

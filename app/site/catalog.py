@@ -171,7 +171,7 @@ def visible_statuses(slug: str) -> tuple[str, ...]:
     viewer = get_viewer()
     if viewer is not None and viewer.is_staff:
         return ALL_STATUSES
-    owned_ids = list_owned_course_ids()
+    owned_ids = list_owned_since()
     is_owned = bool(owned_ids) and slug in list_course_slugs(sorted(owned_ids)).values()
     return ALL_STATUSES if is_owned else PUBLIC_STATUSES
 

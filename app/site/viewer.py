@@ -68,7 +68,7 @@ def init_app(app: Flask) -> None:
     app.extensions["page_memory"] = PageMemory()
     app.context_processor(_context)
     app.jinja_env.globals["static_url"] = static_url
-    app.jinja_env.filters["srcset"] = picture_srcset
+    app.jinja_env.filters.update(cover=cover_url, srcset=picture_srcset)
     # Flask's own would touch the session of every visitor.
     app.jinja_env.globals["get_flashed_messages"] = _flashed_messages
 

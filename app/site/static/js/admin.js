@@ -39,13 +39,14 @@ export const announce = (text) => {
 };
 
 /* Toasts go after six seconds, unless somebody looks at them. */
-for (const toast of $$("[data-toast]")) {
+export const armToast = (toast) => {
   let timer = setTimeout(() => toast.remove(), 6000);
   for (const name of ["mouseenter", "focusin"]) toast.addEventListener(name, () => clearTimeout(timer));
   for (const name of ["mouseleave", "focusout"]) {
     toast.addEventListener(name, () => { timer = setTimeout(() => toast.remove(), 3000); });
   }
-}
+};
+for (const toast of $$("[data-toast]")) armToast(toast);
 
 /* The popups close on Escape and on a click elsewhere. */
 addEventListener("keydown", (event) => {
@@ -105,33 +106,44 @@ document.addEventListener("click", async (event) => {
 });
 
 /* Unsaved work is never lost: a bar, a question before leaving, and a draft in this browser that survives signing out.
-   A form takes part by data-guard; data-draft names what it edits with its version ("course:crs_1:7"). */
+   A form takes part by data-guard; data-draft names what it edits with its version ("course:crs_1:7"). A draft made on an
+   older version is offered too: saving it then shows both sides. One that was sent is over once the version is another. */
 const read = (form) => JSON.stringify([...new FormData(form)].filter(([name, value]) => name !== "csrf_token" && typeof value === "string"));
+const findDraft = (key) => {
+  const stem = key && key.slice(0, key.lastIndexOf(":") + 1);
+  for (const name of Object.keys(localStorage).filter((each) => stem && each.startsWith(stem))) {
+    const draft = JSON.parse(localStorage.getItem(name));
+    if (name === key || !draft.sent) return [name, draft];
+    localStorage.removeItem(name);
+  }
+  return [];
+};
 for (const form of $$("form[data-guard]")) {
   const saved = read(form);
   const bar = $(`[data-save-bar="${form.id}"]`);
   const key = form.dataset.draft && `draft:${form.dataset.draft}`;
   let isLeaving = false;
   const isDirty = () => read(form) !== saved || "dirty" in form.dataset;
+  const keep = (sent) => localStorage.setItem(key, JSON.stringify({ at: Date.now(), sent, fields: JSON.parse(read(form)) }));
   const note = () => {
     if (bar) bar.hidden = !isDirty();
     if (!key) return;
-    if (read(form) === saved) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify({ at: Date.now(), fields: JSON.parse(read(form)) }));
+    if (isDirty()) keep(false);
+    else localStorage.removeItem(key);
   };
   form.addEventListener("input", note);
   form.addEventListener("change", note);
-  form.addEventListener("submit", () => { isLeaving = true; });
+  form.addEventListener("submit", () => { isLeaving = true; if (key && isDirty()) keep(true); });
   addEventListener("pageshow", (event) => { if (event.persisted) isLeaving = false; });
   addEventListener("beforeunload", (event) => { if (isDirty() && !isLeaving) event.preventDefault(); });
   $("[data-discard]", bar ?? form)?.addEventListener("click", () => {
     isLeaving = true;
     if (key) localStorage.removeItem(key);
-    location.reload();
+    location.assign(location.href);
   });
-  const kept = key && localStorage.getItem(key);
-  if (kept && JSON.stringify(JSON.parse(kept).fields) !== saved) offerDraft(form, key, JSON.parse(kept), note);
+  const [name, kept] = findDraft(key);
   if ("dirty" in form.dataset) note();
+  else if (kept && JSON.stringify(kept.fields) !== saved) offerDraft(form, name, kept, note);
 }
 
 function offerDraft(form, key, draft, note) {
@@ -141,15 +153,17 @@ function offerDraft(form, key, draft, note) {
   const words = document.createElement("p");
   words.textContent = `You have unsaved changes from ${new Date(draft.at).toLocaleString()}.`;
   const buttons = [["Restore them", () => {
+    form.dispatchEvent(new CustomEvent("restoredraft", { detail: draft }));
     const names = new Set(draft.fields.map(([name]) => name));
     for (const name of names) {
       const values = draft.fields.filter(([each]) => each === name).map(([, value]) => value);
-      for (const [place, field] of $$(`[name="${CSS.escape(name)}"]`, form).entries()) {
+      for (const [place, field] of [...form.elements].filter((each) => each.name === name && each.type !== "submit").entries()) {
+        if (field.name === "csrf_token") continue;
         if (field.type === "checkbox" || field.type === "radio") field.checked = values.includes(field.value);
         else if (place < values.length) field.value = values[place];
       }
     }
-    for (const field of $$("input[type=checkbox]", form)) if (!names.has(field.name)) field.checked = false;
+    for (const field of form.elements) if (field.type === "checkbox" && !names.has(field.name)) field.checked = false;
     form.dispatchEvent(new Event("draftrestored"));
     note();
   }], ["Discard them", () => localStorage.removeItem(key)]].map(([label, act]) => {
