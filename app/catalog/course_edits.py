@@ -119,7 +119,7 @@ def get_edited_course(*, public_id: str) -> EditedCourse:
 def save_course_edit(*, public_id: str, version: int, edit: CourseEdit) -> list[str]:
     """Save the form; gives the names of what changed. Saving what is there already changes no row.
 
-    version is the one the form was opened with. Raises CourseChanged, SlugTaken, CourseInUse, InvalidInput, NotFound.
+    version is the one the form was opened with. Raises CourseChanged, SlugTaken, InvalidInput, NotFound.
     """
     with transaction() as session, claiming(edit.slug):
         course = lock_course(session, public_id)

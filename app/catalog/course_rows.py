@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session, selectinload, undefer
 from app import clock
 from app.audit import record_audit
 from app.catalog.course_files import CourseFile, LessonFile, SectionFile, find_reserved_heading
-from app.catalog.holders import refuse_hiding
 from app.catalog.models import Category, Course, CourseSlug, Lesson, Price, Product, ProductCourse, Section
 from app.catalog.prices import write_price
 from app.db import make_public_id
@@ -205,7 +204,7 @@ def as_file(session: Session, course: Course) -> CourseFile:
 
 
 def write_course(session: Session, course: Course, file: CourseFile, category_id: int) -> None:
-    """Everything but curriculum, prices and capacity; counts the version up. Raises SlugTaken, CourseInUse."""
+    """Everything but curriculum, prices and capacity; counts the version up. Raises SlugTaken."""
     moment = clock.now()
     former = {*file.old_slugs, course.slug} - {file.slug} - set(list_old_slugs(session, course.id))
     session.execute(delete(CourseSlug).where(CourseSlug.slug == file.slug))
@@ -225,15 +224,13 @@ def write_course(session: Session, course: Course, file: CourseFile, category_id
     course.level, course.category_id = file.level, category_id
     course.author_name, course.author_bio = file.author, file.author_bio
     course.is_featured, course.position, course.access_days = file.is_featured, file.position, file.access_days
-    write_status(session, course, file.status)
+    write_status(course, file.status)
     course.version += 1
     course.updated_at = moment
 
 
-def write_status(session: Session, course: Course, status: str) -> None:
-    """Show, hide or archive a course. Raises CourseInUse for a draft of what people hold."""
-    if status == "draft" and course.status != "draft":
-        refuse_hiding(session, course.id)
+def write_status(course: Course, status: str) -> None:
+    """Show, hide or archive a course. Hidden or archived, it stays open for who has it."""
     if status == "published" and course.published_at is None:
         course.published_at = clock.now()
     if status != "draft":

@@ -31,10 +31,9 @@ LONGEST_TITLE = 160
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changed:
-    """What an action did to several courses: those that changed by what they were before, and those that could not."""
+    """What an action did to several courses: the public ids of those that changed, by what they were before."""
 
-    before: dict[str, list[str]]  # former value -> public ids
-    refused: list[str]  # titles of courses that people hold
+    before: dict[str, list[str]]
 
     @property
     def count(self) -> int:
@@ -47,17 +46,13 @@ def set_status(*, public_ids: Sequence[str], status: str, only_from: str = "") -
 
     only_from: leave courses alone that are no longer in this state, for an undo that must not undo a later change.
     """
-    changed = Changed(before={}, refused=[])
+    changed = Changed(before={})
     with transaction() as session:
         for course in _lock_all(session, public_ids):
             former = course.status
             if former == status or (only_from and former != only_from):
                 continue
-            try:
-                write_status(session, course, status)
-            except CourseInUse:
-                changed.refused.append(course.title)
-                continue
+            write_status(course, status)
             _touch(course)
             record_changes(f"course.{_verb(status)}", course, {"status": former}, {"status": status})
             changed.before.setdefault(former, []).append(course.public_id)
@@ -67,7 +62,7 @@ def set_status(*, public_ids: Sequence[str], status: str, only_from: str = "") -
 @retry_conflicts
 def set_topic(*, public_ids: Sequence[str], category_slug: str, only_from: str = "") -> Changed:
     """File courses under a topic, by its slug; see set_status(). Raises NotFound for an unknown topic."""
-    changed = Changed(before={}, refused=[])
+    changed = Changed(before={})
     with transaction() as session:
         topics = {row.id: row for row in session.execute(select(Category.id, Category.slug, Category.name))}
         topic = next((row for row in topics.values() if row.slug == category_slug), None)
@@ -102,7 +97,7 @@ def publish_due_course(*, course_id: int) -> None:
         if course is None:
             return
         former = course.status
-        write_status(session, course, "published")
+        write_status(course, "published")
         _touch(course)
         record_changes("course.published", course, {"status": former}, {"status": "published"})
 

@@ -115,7 +115,7 @@ def _show_conflict(course: EditedCourse, form: CourseForm, undecided: set[str]) 
     return render_conflict(
         sides=sides,
         undecided=undecided,
-        who=find_last_change(course.public_id),
+        last_change=find_last_change(course.public_id),
         version=course.version,
         title=course.edit.title,
         url=url_for("admin.course_editor", public_id=course.public_id),

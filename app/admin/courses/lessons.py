@@ -118,7 +118,7 @@ def _show_conflict(course: EditedCourse, lesson: EditedLesson, form: LessonForm,
     return render_conflict(
         sides=sides,
         undecided=undecided,
-        who=find_last_change(lesson.public_id),
+        last_change=find_last_change(lesson.public_id),
         version=lesson.version,
         title=lesson.edit.title,
         url=url_for("admin.lesson_editor", public_id=course.public_id, lesson_id=lesson.public_id),

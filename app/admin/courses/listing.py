@@ -31,7 +31,6 @@ VIEWS = (
     View(key="", label="All"), View(key=PUBLISHED, label="Published"), View(key=DRAFTS, label="Drafts"),
     View(key=ARCHIVED, label="Archived"), View(key=NO_PRICE, label="No price"), View(key=DELETED, label="Deleted"),
 )  # fmt: skip
-MOST_NAMES = 3
 STATUSES = (PUBLISHED, DRAFTS, ARCHIVED)
 STATUS_WORDS = {
     "publish": ("published", "published"),
@@ -76,14 +75,16 @@ def change_courses() -> ResponseReturnValue:
 @action("/courses/undo", needs=p.CONTENT_WRITE)
 def undo_course_changes() -> ResponseReturnValue:
     step = cast(Mapping[str, Any], read_undo(request.form.get("step", "")))
-    count, refused = 0, list[str]()
+    count = 0
     for former, ids in step["before"].items():
         if "topic" in step:
-            changed = set_topic(public_ids=ids, category_slug=former, only_from=step["topic"])
+            count += set_topic(public_ids=ids, category_slug=former, only_from=step["topic"]).count
         else:
-            changed = set_status(public_ids=ids, status=former, only_from=step["status"])
-        count, refused = count + changed.count, refused + changed.refused
-    _tell_undone(count, refused)
+            count += set_status(public_ids=ids, status=former, only_from=step["status"]).count
+    if count:
+        say(f"Undone: {_count(count)} as before.")
+    else:
+        say("Nothing to undo: somebody changed it since.", "warning")
     ids = [public_id for ids in step["before"].values() for public_id in ids]
     to_editor = url_for("admin.course_editor", public_id=ids[0])
     return redirect(to_editor if request.form.get("back") == "editor" else url_for("admin.courses"), 303)
@@ -112,31 +113,15 @@ def _read_state() -> ListState:
 
 
 def _tell(changed: Changed, words: str, step: dict[str, Any]) -> None:
-    if changed.refused:
-        _tell_refused(changed.refused)
     if changed.count:
-        step = {**step, "before": changed.before}
-        say_with_undo(f"{_count(changed.count)} {words}.", url_for("admin.undo_course_changes"), step=sign_undo(step))
-    elif not changed.refused:
+        token = sign_undo({**step, "before": changed.before})
+        say_with_undo(f"{_count(changed.count)} {words}.", url_for("admin.undo_course_changes"), step=token)
+    else:
         say(f"Nothing to change: already {words}.")
 
 
 def _name_topic(slug: str) -> str:
     return next((topic.name for topic in list_categories() if topic.slug == slug), slug)
-
-
-def _tell_undone(count: int, refused: list[str]) -> None:
-    if refused:
-        _tell_refused(refused)
-    elif count:
-        say(f"Undone: {_count(count)} as before.")
-    else:
-        say("Nothing to undo: somebody changed it since.", "warning")
-
-
-def _tell_refused(titles: list[str]) -> None:
-    names = ", ".join(f"“{title}”" for title in titles[:MOST_NAMES])
-    say(f"{names}: people have this, so it stays as it is. Archive it instead.", "warning")
 
 
 def _count(number: int) -> str:
