@@ -95,7 +95,7 @@ def test_row_34_two_people_who_save_at_once_choose_and_lose_nothing(owner_page: 
 
     expect(page.get_by_role("heading", name="Choose what stays")).to_be_visible()
     assert list_flaws(page) == {}
-    page.get_by_role("group", name="Title").get_by_label("Yours").check()
+    page.get_by_role("group", name="Title").get_by_role("radio", name="Yours").check()
     page.get_by_role("button", name="Save this choice").click()
     expect(page.get_by_role("heading", name="My title", level=1)).to_be_visible()
     assert (page.input_value("#title"), page.input_value("#promise")) == ("My title", "My promise")
@@ -153,14 +153,14 @@ def test_row_37_every_deletion_of_a_course_can_be_undone_and_sold_courses_cannot
     page.locator(".desk-actions").get_by_role("button", name="Save").click()
     expect(page.get_by_text("is saved.")).to_be_visible()
 
-    page.get_by_role("button", name="Delete draft").click()
+    page.get_by_role("button", name="Delete draft", exact=True).click()
     page.locator("[data-toast]").get_by_role("button", name="Undo").click()
     assert page.url == url
     assert list_lessons(page) == before
     page.goto("/admin/courses?q=ai-lead-engine")
     page.get_by_role("link", name="AI Lead Engine Accelerator").first.click()
     expect(page.get_by_text("Archive this course")).to_be_visible()
-    expect(page.get_by_role("button", name="Delete draft")).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete draft", exact=True)).to_have_count(0)
 
 
 def test_lessons_move_by_buttons_and_by_dragging_while_typing_stays(owner_page: Page) -> None:
@@ -181,6 +181,7 @@ def test_lessons_move_by_buttons_and_by_dragging_while_typing_stays(owner_page: 
     assert sorted(moved) == sorted(before)
     assert page.input_value("#promise") == "Typed while moving"
     page.locator("[data-save-bar]").get_by_role("button", name="Save").click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
     assert list_lessons(page) == moved
 
 
