@@ -55,7 +55,7 @@ def search_courses(text: str) -> tuple[CourseHit, ...]:
     """The courses with the text in their title."""
     rows = db.session.execute(
         select(Course.public_id, Course.slug, Course.title, Course.status)
-        .where(Course.title.icontains(text, autoescape=True))
+        .where(Course.title.icontains(text, autoescape=True), Course.deleted_at.is_(None))
         .order_by(Course.title)
         .limit(MOST_HITS)
     )
