@@ -40,6 +40,10 @@ PATHS = {
     "search by name": "/admin/search?q=last4711",
     "one order": "/admin/orders/ord_4711",
     "given without payment": "/admin/orders/free-seats",
+    "home": "/admin",
+    "home, 12 months": "/admin?period=12m",
+    "which post sells": "/admin/reports/posts?period=90d",
+    "tax by country": "/admin/reports/countries?period=90d",
 }
 
 
