@@ -128,10 +128,10 @@ STORIES: tuple[tuple[int, Story], ...] = (
     (6, presses_again_after_paying),
     (6, presses_again_before_paying),
     (6, pays_a_closing_session),
-    (8, buys_for_a_team),
-    (7, shares_a_link),
-    (5, is_given_up_and_pays_late),
-    (4, pays_twice),
+    (12, buys_for_a_team),
+    (10, shares_a_link),
+    (9, is_given_up_and_pays_late),
+    (5, pays_twice),
 )
 
 
