@@ -68,9 +68,9 @@ test: lint imports  ## the whole gate, as .ci/run calls it
 test-alone: .venv/dev.stamp
 	@$(MAKE) --no-print-directory types test-journeys test-browser test-crash-points
 
-# The fast tests of "make check", some of them measured, and all others on SQLite; then PostgreSQL.
+# All tests on SQLite, those of "coverage" measured; PostgreSQL last, for it fills both cores to the end.
 test-parallel: .venv/dev.stamp
-	@$(MAKE) --no-print-directory coverage test-unmeasured test-slow test-postgresql test-simulation
+	@$(MAKE) --no-print-directory coverage test-unmeasured test-slow test-simulation test-postgresql
 
 check: lint types imports test-fast  ## the fast part of the gate
 
