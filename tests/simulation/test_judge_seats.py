@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulation.evidence import Evidence
 from tests.simulation.judge import judge
-from tests.simulation.money_steps import GiveUp, PayTwice, Reconcile
+from tests.simulation.money_steps import GiveUp, PayLate, PayTwice, Reconcile
 from tests.simulation.run import reconcile_again
 from tests.simulation.scenes import find_mail, play_scene, put_back
 from tests.simulation.seat_steps import ChangeSeat, Invite, Join, OpenLesson, Share, StopSharing, TakeSeat
@@ -51,7 +51,7 @@ STORY: tuple[Step, ...] = (
     GiveUp(USER, "last_seat"),
     Enroll(OTHER, "last_seat"),
     Pay(OTHER, "last_seat"),
-    Pay(USER, "last_seat"),
+    PayLate(USER, "last_seat"),
     Reconcile((None, 0.1), events=2),
     *[Deliver(0.6, number=3)] * 8,
 )

@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.faults import StripeFault
 from tests.simulation.harness import Shop
 from tests.simulation.judge import judge
-from tests.simulation.money_steps import GiveUp, PayTwice, RefundAtStripe, RefundFromShop
+from tests.simulation.money_steps import GiveUp, PayLate, PayTwice, RefundAtStripe, RefundFromShop
 from tests.simulation.plan import Move, Plan
 from tests.simulation.run import play
 from tests.simulation.sabotage import SABOTAGES
@@ -69,7 +69,7 @@ SEATS_PLAN = Plan(
             Enroll(2, "last_seat"),
             Pay(2, "last_seat"),
             ComeBack(2, "last_seat"),
-            Pay(0, "last_seat"),
+            PayLate(0, "last_seat"),
         )
     ),
     settings=(("is_tax_enabled", True), ("consents", ("terms",))),
