@@ -9,8 +9,9 @@ FAST := not browser and not journey and not slow and not simulation and not cras
 SERVICES := not browser and not journey and not simulation and not crash
 # What reaches every branch of the three packages that money passes through. Measuring makes a test 1.7 times as long on
 # Python 3.11, so only what is needed is measured, and never tests/site/test_hostile_input.py: it bounds CPU seconds.
-COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/site/test_seats.py tests/site/test_access.py \
-           tests/site/test_checkout_pages.py tests/site/test_checkout_form.py tests/site/test_lessons.py
+COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/site/test_seats.py tests/site/test_claims.py \
+           tests/site/test_access.py tests/site/test_checkout_pages.py tests/site/test_checkout_form.py \
+           tests/site/test_lessons.py
 # What else notices a fault in them.
 NOTICING := $(COVERED) tests/reports tests/cli/test_ledger.py tests/cli/test_orders.py
 SEEDS ?= 100
