@@ -3,27 +3,36 @@
 from flask import Flask
 from sqlalchemy.orm import configure_mappers
 
-from app import accounts, admin, api, cli, db, errors, http, payments, queue, site, webhooks
+from app import accounts, admin, api, audit, cli, db, errors, http, metrics, payments, queue, site, webhooks
 from app.blog import models as blog_models
+from app.blog import reads
 from app.catalog import models as catalog_models
+from app.catalog import tasks as catalog_tasks
 from app.checkout import models as checkout_models
 from app.checkout import tasks as checkout_tasks
 from app.config import Settings, load_settings
+from app.enrollment import holders as enrollment_holders
 from app.enrollment import models as enrollment_models
 from app.extensions import babel, compress, csrf, limiter, migrate
 from app.formatting import FILTERS
+from app.limit_storage import ThreadSafeMemoryStorage
 from app.mail import delivery
 from app.mail import tasks as mail_tasks
+from app.media import models as media_models
 from app.newsletter import models as newsletter_models
 
-# Models and tasks register themselves when they are imported.
+# Models, tasks, ways of counting and the storage of limits register themselves when they are imported.
 REGISTERED = (
+    ThreadSafeMemoryStorage,
     blog_models,
     catalog_models,
+    catalog_tasks,
     checkout_models,
     checkout_tasks,
+    enrollment_holders,
     enrollment_models,
     mail_tasks,
+    media_models,
     newsletter_models,
 )
 
@@ -41,7 +50,7 @@ def build_app(settings: Settings | None = None) -> Flask:
         TESTING=settings.app_env == "test",
         BABEL_DEFAULT_LOCALE=settings.site_locale,
         BABEL_DEFAULT_TIMEZONE=settings.site_timezone,
-        RATELIMIT_STORAGE_URI=settings.redis_url or "memory://",
+        RATELIMIT_STORAGE_URI=settings.redis_url or "exact-memory://",
         RATELIMIT_STRATEGY="moving-window",
         RATELIMIT_HEADERS_ENABLED=False,
         COMPRESS_ALGORITHM=["br", "gzip"],
@@ -61,7 +70,10 @@ def build_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     limiter.init_app(app)
     compress.init_app(app)
+    metrics.init_app(app)
     http.init_app(app, settings)
+    audit.init_app(app)
+    reads.init_app(app)
     errors.init_app(app)
     accounts.init_app(app, settings)
     for audience in (site, api, admin, webhooks, cli):

@@ -151,9 +151,11 @@ def _stripe_api_base(env: Env, *, is_production: bool) -> str:
 
 
 def _database_url(given: str, instance: Path) -> str:
-    if not given:
-        return f"sqlite:///{instance / 'tuition.sqlite'}"
-    # Hosting panels hand out the bare scheme; psycopg 3 is the driver that is locked.
+    return read_database_url(given) if given else f"sqlite:///{instance / 'tuition.sqlite'}"
+
+
+def read_database_url(given: str) -> str:
+    """A database's address as SQLAlchemy takes it: hosting panels hand out the bare scheme, psycopg 3 is the driver."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
 
 

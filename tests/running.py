@@ -37,6 +37,8 @@ class RunningShop:
 
     def __post_init__(self) -> None:
         self.web_port, self.sandbox_port = find_free_port(), find_free_port()
+        # Where each server listens; the public address is the first one's unless something stands in front of it.
+        self.server_ports = {"web": self.web_port, "web-2": find_free_port()}
         self.url = f"http://127.0.0.1:{self.web_port}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self.traffic = self.folder / "traffic.jsonl"
@@ -74,33 +76,42 @@ class RunningShop:
         return finished.stdout
 
     def start(self, *names: str) -> None:
-        commands = {
+        commands: dict[str, list[Any]] = {
             "sandbox": [sys.executable, "-m", "app.sandbox"],
             "web": [
-                *[BIN / "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.web_port)],
-                *[
-                    "--workers",
-                    "1",
-                    "--blocking-threads",
-                    "16",
-                    "--no-ws",
-                    "--log-level",
-                    "error",
-                    "app.wsgi:application",
-                ],
+                *[BIN / "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--workers", "1", "--no-ws"],
+                *["--blocking-threads", "16", "--log-level", "error", "app.wsgi:application"],
             ],
             "worker": [BIN / "flask", "--app", "app", "jobs", "work"],
         }
         for name in names:
+            # "worker-2" is another worker, "web-2" another server.
+            command = commands[name.partition("-")[0]]
+            if name in self.server_ports:
+                command = [*command, "--port", str(self.server_ports[name])]
             log = (self.folder / f"{name}.log").open("ab")
             # A group of its own: granian's workers must die with it.
             self.processes[name] = subprocess.Popen(
-                commands[name], env=self.environment, cwd=PROJECT_ROOT, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment, cwd=PROJECT_ROOT, stdout=log, stderr=log, start_new_session=True
             )
             log.close()
-        for name, url in (("sandbox", self.sandbox_url + "/"), ("web", self.url + "/healthz")):
-            if name in names:
-                self._wait_for(name, url)
+        for name in names:
+            if name == "sandbox":
+                self._wait_for(name, self.sandbox_url + "/")
+            elif name in self.server_ports:
+                self._wait_for(name, f"http://127.0.0.1:{self.server_ports[name]}/healthz")
+
+    def terminate(self, name: str, seconds: float = 60) -> int:
+        """SIGTERM to the process that a service manager knows; gives its exit code."""
+        process = self.processes.pop(name)
+        process.terminate()
+        return process.wait(seconds)
+
+    def find_server_pid(self, name: str) -> int:
+        """The process that answers requests: granian's only child."""
+        own = self.processes[name].pid
+        [child] = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return int(child)
 
     def kill(self, name: str) -> None:
         """SIGKILL, as a power cut would."""

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from app import clock
 from app.accounts.emails import normalize_email
-from app.accounts.models import AuditEntry, Role, SignInLink, User, user_roles
+from app.accounts.models import Role, SignInLink, User, user_roles
 from app.accounts.services import find_user_by_email, insert_user
 from app.accounts.sign_in_links import LINK_PATH, PURPOSE
+from app.audit import AuditEntry
 from app.config import Settings
 from app.db import db, make_public_id, retry_conflicts, transaction
 from app.errors import NotFound

@@ -1,10 +1,9 @@
 """People and what proves who they are."""
 
 from datetime import datetime
-from typing import Any
 
 from flask_security import RoleMixin, UserMixin
-from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, Column, ForeignKey, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UTCDateTime
@@ -88,21 +87,3 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none until first used
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while it may be used
-
-
-class AuditEntry(Base):
-    """Who changed what: a person, an API key, Stripe or the system; values before and after."""
-
-    __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_subject", "subject_type", "subject_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    actor_kind: Mapped[str] = mapped_column(String(20))
-    actor_id: Mapped[str] = mapped_column(String(255), default="")
-    action: Mapped[str] = mapped_column(String(80), index=True)
-    subject_type: Mapped[str] = mapped_column(String(40))
-    subject_id: Mapped[str] = mapped_column(String(255))
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # none when something was made
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # none when something was removed
-    reason: Mapped[str] = mapped_column(Text, default="")
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

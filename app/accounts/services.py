@@ -8,11 +8,11 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.accounts.audit import ActorKind, record_audit
 from app.accounts.emails import normalize_email
 from app.accounts.models import ApiKey, Role, SignInLink, User, user_roles
 from app.accounts.passwords import check_password, hash_password
 from app.accounts.revocation import end_sessions
+from app.audit import record_audit
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
 from app.errors import InvalidInput, NotFound
 
@@ -68,7 +68,7 @@ def insert_user(
         _give_role(session, user_id=user_id, role_name=role_name)
     user = session.get_one(User, user_id)
     record_audit(
-        actor_kind="system", action="user.created", subject_type="user", subject_id=user.public_id,
+        action="user.created", subject_type="user", subject_id=user.public_id,
         after={"roles": sorted({FIRST_ROLE, *role_names})},
     )  # fmt: skip
     return user
@@ -105,10 +105,15 @@ def prove_address(session: Session, user: User) -> None:
     if user.confirmed_at is not None:
         return
     user.confirmed_at = clock.now()
+    forget_credentials(session, user)
+    log.info("address_proved", user=user.public_id)
+
+
+def forget_credentials(session: Session, user: User) -> None:
+    """Drop the password and everything that is signed in with it, in the caller's transaction."""
     user.password = None
     user.fs_uniquifier = make_uniquifier()
     end_access(session, user_id=user.id)
-    log.info("address_proved", user=user.public_id)
 
 
 def end_access(session: Session, *, user_id: int) -> None:
@@ -134,16 +139,16 @@ def rename_user(*, user_id: int, name: str) -> None:
 
 
 @retry_conflicts
-def grant_role(*, user_id: int, role_name: str, actor_kind: ActorKind = "system", actor_id: str = "") -> None:
+def grant_role(*, user_id: int, role_name: str) -> None:
     """Give a role; it counts from the next request on. Repeating it changes nothing. Raises NotFound."""
     with transaction() as session:
         user = _get_for_update(session, user_id)
         if _give_role(session, user_id=user_id, role_name=role_name):
-            _record_roles(user, actor_kind=actor_kind, actor_id=actor_id, before=None, after={"role": role_name})
+            _record_roles(user, before=None, after={"role": role_name})
 
 
 @retry_conflicts
-def remove_role(*, user_id: int, role_name: str, actor_kind: ActorKind = "system", actor_id: str = "") -> None:
+def remove_role(*, user_id: int, role_name: str) -> None:
     """Take a role away; it counts from the next request on. Repeating it changes nothing. Raises NotFound."""
     with transaction() as session:
         user = _get_for_update(session, user_id)
@@ -154,11 +159,11 @@ def remove_role(*, user_id: int, role_name: str, actor_kind: ActorKind = "system
             .returning(user_roles.c.role_id)
         ).all()
         if removed:
-            _record_roles(user, actor_kind=actor_kind, actor_id=actor_id, before={"role": role_name}, after=None)
+            _record_roles(user, before={"role": role_name}, after=None)
 
 
 @retry_conflicts
-def deactivate_user(*, user_id: int, actor_kind: ActorKind, actor_id: str = "", reason: str = "") -> None:
+def deactivate_user(*, user_id: int, reason: str = "") -> None:
     """Close the account's door at once: no sign-in, no session, no API key. What was bought stays on record."""
     with transaction() as session:
         user = _get_for_update(session, user_id)
@@ -167,7 +172,7 @@ def deactivate_user(*, user_id: int, actor_kind: ActorKind, actor_id: str = "", 
         user.active = False
         end_access(session, user_id=user_id)
         record_audit(
-            actor_kind=actor_kind, actor_id=actor_id, action="user.deactivated", subject_type="user",
+            action="user.deactivated", subject_type="user",
             subject_id=user.public_id, before={"active": True}, after={"active": False}, reason=reason,
         )  # fmt: skip
 
@@ -227,10 +232,8 @@ def _get_for_update(session: Session, user_id: int) -> User:
     return user
 
 
-def _record_roles(
-    user: User, *, actor_kind: ActorKind, actor_id: str, before: dict[str, str] | None, after: dict[str, str] | None
-) -> None:
+def _record_roles(user: User, *, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
     record_audit(
-        actor_kind=actor_kind, actor_id=actor_id, action="user.role_changed", subject_type="user",
+        action="user.role_changed", subject_type="user",
         subject_id=user.public_id, before=before, after=after,
     )  # fmt: skip

@@ -1,10 +1,15 @@
-"""The back-office audience. One guard for the whole package: no view asks by itself who may come in."""
+"""The back-office audience: /admin. One guard for the whole package (blueprint.py), one module or package an area."""
 
 from flask import Flask
 
-from app.admin.views import blueprint
+from app.admin import api_keys, attention, audit, codes, courses, home, orders, reports, search, shell, staff
+from app.admin.blueprint import blueprint
+
+# Imported for the routes they hang on the blueprint.
+AREAS = (api_keys, attention, audit, codes, courses, home, orders, reports, search, staff)
 
 
 def init_app(app: Flask) -> None:
     """Register the audience's views."""
+    shell.init_app(app)
     app.register_blueprint(blueprint)

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.api import checkout, courses, docs, posts
+from app.api import checkout, courses, docs, keys, posts
 from app.api.blueprint import ShopApi
 
 
@@ -16,8 +16,10 @@ def init_app(app: Flask) -> None:
         OPENAPI_URL_PREFIX=None,
     )
     settings = app.config["SETTINGS"]
+    keys.init_app(app)
     api = ShopApi(app, spec_kwargs={"servers": [{"url": settings.public_url}], "info": {"description": docs.ABOUT}})
-    for module in (courses, posts, checkout):
+    for module in (courses, posts, checkout, keys):
         api.register_blueprint(module.blueprint)
+    api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     app.extensions["shop_api"] = api
     app.register_blueprint(docs.blueprint)

@@ -77,6 +77,11 @@ class ShopBlueprint(Blueprint):  # type: ignore[misc]
         decorate: Callable[[View], View] = super().post(rule)
         return decorate
 
+    def secured(self) -> Callable[[View], View]:
+        """Say in the document that the operation needs an API key."""
+        decorate: Callable[[View], View] = self.doc(security=[{"key": []}])
+        return decorate
+
     def arguments(self, schema: type[ma.Schema], *, location: str = "json") -> Callable[[View], View]:
         decorate: Callable[[View], View] = super().arguments(schema, location=location)
         return decorate

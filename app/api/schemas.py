@@ -258,3 +258,11 @@ class CheckoutSessionSchema(Schema):
     amount_total = fields.Integer(required=True, metadata={"description": "Minor units, before tax"})
     currency = fields.String(required=True)
     status = fields.String(required=True)
+
+
+class KeySchema(Schema):
+    """The API key a call was made with."""
+
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    permissions = fields.List(fields.String(), required=True, metadata={"description": "What it may do now"})

@@ -1,5 +1,6 @@
 """What readers get: published posts whose time has come. Drafts and the future do not exist here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,7 +67,7 @@ _COUNTS = (
     select(Post.category_id, func.count(Post.id).label("post_count")).where(*_IS_PUBLIC).group_by(Post.category_id)
 )
 _TEXT = select(*_COLUMNS, Post.body_html, Post.contents).where(*_IS_PUBLIC, Post.slug == bindparam("slug"))
-_ID = select(Post.id).where(*_IS_PUBLIC, Post.slug == bindparam("slug"))
+_IDS = select(Post.id, Post.slug).where(*_IS_PUBLIC, Post.slug.in_(bindparam("slugs", expanding=True)))
 _OF_COURSE = (
     _NEWEST.join(PostCourse, PostCourse.post_id == Post.id)
     .where(PostCourse.course_id == bindparam("course_id"))
@@ -132,9 +133,12 @@ def get_post(slug: str) -> PostText:
     return PostText(card=_read_card(row), body_html=row.body_html, headings=headings)
 
 
-def find_post_id(slug: str) -> int | None:
-    """The id of the public post at slug; None when there is none."""
-    return db.session().scalars(_ID, {"slug": slug, "now": clock.now()}).one_or_none() if slug else None
+def find_post_ids(slugs: Collection[str]) -> dict[str, int]:
+    """The ids of the public posts at these slugs, by slug."""
+    if not slugs:
+        return {}
+    rows = db.session().execute(_IDS, {"slugs": list(slugs), "now": clock.now()})
+    return {row.slug: row.id for row in rows}
 
 
 def find_post_by_old_slug(slug: str) -> str | None:

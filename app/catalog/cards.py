@@ -58,9 +58,11 @@ class CategoryCount:
     course_count: int
 
 
-_section_count = select(func.count(Section.id)).where(Section.course_id == Course.id).scalar_subquery()
-_lesson_count = select(func.count(Lesson.id)).where(Lesson.course_id == Course.id).scalar_subquery()
-_minutes = select(func.coalesce(func.sum(Lesson.minutes), 0)).where(Lesson.course_id == Course.id).scalar_subquery()
+_own_section = (Section.course_id == Course.id, Section.deleted_at.is_(None))
+_own_lesson = (Lesson.course_id == Course.id, Lesson.deleted_at.is_(None))
+_section_count = select(func.count(Section.id)).where(*_own_section).scalar_subquery()
+_lesson_count = select(func.count(Lesson.id)).where(*_own_lesson).scalar_subquery()
+_minutes = select(func.coalesce(func.sum(Lesson.minutes), 0)).where(*_own_lesson).scalar_subquery()
 CARD_COLUMNS = (
     Course.id.label("course_id"),
     Course.public_id,
@@ -83,6 +85,8 @@ CARDS: Select[Any] = (
     .join(Category, Category.id == Course.category_id)
     .outerjoin(Product, Product.id == OWN_PRODUCT)
     .outerjoin(Price, Price.id == CURRENT_PRICE)
+    # Only drafts are ever deleted, and staff sees drafts.
+    .where(Course.deleted_at.is_(None))
 )
 _CARDS_BY_ID = CARDS.where(
     Course.id.in_(bindparam("course_ids", expanding=True)), Course.status != bindparam("hidden_status")

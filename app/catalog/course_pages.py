@@ -24,6 +24,7 @@ class LessonLine:
     title: str
     minutes: int
     is_preview: bool
+    drip_days: int | None  # days after the grant began; none: open at once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +79,7 @@ class LessonPage:
     title: str
     minutes: int
     is_preview: bool
+    drip_days: int | None
     body_html: str
     sections: tuple[SectionLines, ...]
     previous_slug: str | None
@@ -104,10 +106,12 @@ _PAGE = CARDS.add_columns(
 _LESSON = (
     select(
         Course.id.label("course_id"), Course.slug.label("course_slug"), Course.title.label("course_title"),
-        Lesson.id.label("lesson_id"), Lesson.slug, Lesson.title, Lesson.minutes, Lesson.is_preview, Lesson.body_html,
+        Lesson.id.label("lesson_id"), Lesson.slug, Lesson.title, Lesson.minutes, Lesson.is_preview, Lesson.drip_days,
+        Lesson.body_html,
     )
-    .join(Lesson, Lesson.course_id == Course.id)
+    .join(Lesson, (Lesson.course_id == Course.id) & Lesson.deleted_at.is_(None))
     .where(
+        Course.deleted_at.is_(None),
         Course.slug == bindparam("course_slug"), Lesson.slug == bindparam("lesson_slug"),
         Course.status != bindparam("hidden_status"),
     )
@@ -115,10 +119,10 @@ _LESSON = (
 _CURRICULUM = (
     select(
         Section.id.label("section_id"), Section.title.label("section_title"), Section.summary,
-        Lesson.id.label("lesson_id"), Lesson.slug, Lesson.title, Lesson.minutes, Lesson.is_preview,
+        Lesson.id.label("lesson_id"), Lesson.slug, Lesson.title, Lesson.minutes, Lesson.is_preview, Lesson.drip_days,
     )
-    .outerjoin(Lesson, Lesson.section_id == Section.id)
-    .where(Section.course_id == bindparam("course_id"))
+    .outerjoin(Lesson, (Lesson.section_id == Section.id) & Lesson.deleted_at.is_(None))
+    .where(Section.course_id == bindparam("course_id"), Section.deleted_at.is_(None))
     .order_by(Section.position, Lesson.position)
 )  # fmt: skip
 _OLD_SLUG = (
@@ -184,6 +188,7 @@ def get_lesson(*, course_slug: str, lesson_slug: str, statuses: tuple[str, ...] 
         title=row.title,
         minutes=row.minutes,
         is_preview=row.is_preview,
+        drip_days=row.drip_days,
         body_html=row.body_html,
         sections=sections,
         previous_slug=order[index - 1] if index else None,
@@ -200,7 +205,7 @@ def list_sections(*, course_id: int) -> tuple[SectionLines, ...]:
             lessons.append(
                 LessonLine(
                     lesson_id=row.lesson_id, slug=row.slug, title=row.title, minutes=row.minutes,
-                    is_preview=row.is_preview,
+                    is_preview=row.is_preview, drip_days=row.drip_days,
                 )
             )  # fmt: skip
     return tuple(

@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db import Base, UTCDateTime
+from app.db import Base, UTCDateTime, make_public_id
 
+NOT_DELETED = text("deleted_at IS NULL")
 ACTIVE_PRICE = text("status = 'active' AND type = 'one_time'")
 
 
@@ -29,6 +30,9 @@ class Course(Base):
         CheckConstraint("status IN ('draft', 'published', 'archived')", name="status"),
         CheckConstraint("level IN ('beginner', 'intermediate', 'advanced')", name="level"),
         CheckConstraint("access_days IS NULL OR access_days > 0", name="access_days"),
+        # The orders of the back-office's list.
+        Index("ix_courses_updated", "updated_at", "id"),
+        Index("ix_courses_title", "title", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,13 +58,20 @@ class Course(Base):
     access_days: Mapped[int | None]  # none: access does not end
     cover_path: Mapped[str | None] = mapped_column(String(200))  # none: the cover is drawn from the slug
     version: Mapped[int] = mapped_column(default=1)
+    publish_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none: not planned; drafts only
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: never published
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: there; drafts only
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
     category: Mapped[Category] = relationship(lazy="raise")
+    # Deleted ones are left out, so that nothing shows, counts or exports them.
     sections: Mapped[list["Section"]] = relationship(
-        lazy="raise", order_by="Section.position", cascade="all, delete-orphan", back_populates="course"
+        primaryjoin="and_(Course.id == Section.course_id, Section.deleted_at.is_(None))",
+        lazy="raise",
+        order_by="Section.position",
+        cascade="all, delete-orphan",
+        back_populates="course",
     )
 
 
@@ -74,30 +85,51 @@ class CourseSlug(Base):
 
 
 class Section(Base):
-    """A part of a course's curriculum."""
+    """A part of a course's curriculum. A deleted one keeps its position, to come back to."""
 
     __tablename__ = "sections"
-    __table_args__ = (UniqueConstraint("course_id", "position"),)
+    __table_args__ = (
+        Index(
+            "uq_sections_position", "course_id", "position", unique=True,
+            sqlite_where=NOT_DELETED, postgresql_where=NOT_DELETED,
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True, default=lambda: make_public_id("sec"))
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
     position: Mapped[int]
     title: Mapped[str] = mapped_column(String(160))
     summary: Mapped[str] = mapped_column(Text, default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: there
 
     course: Mapped[Course] = relationship(lazy="raise", back_populates="sections")
     lessons: Mapped[list["Lesson"]] = relationship(
-        lazy="raise", order_by="Lesson.position", cascade="all, delete-orphan", back_populates="section"
+        primaryjoin="and_(Section.id == Lesson.section_id, Lesson.deleted_at.is_(None))",
+        lazy="raise",
+        order_by="Lesson.position",
+        cascade="all, delete-orphan",
+        back_populates="section",
     )
 
 
 class Lesson(Base):
-    """One lesson; position counts through the whole course, so "next" crosses sections."""
+    """One lesson; position counts through the whole course, so "next" crosses sections.
+
+    A deleted one keeps its row, and with it its learners' progress; one deleted with its section has the same moment.
+    """
 
     __tablename__ = "lessons"
-    __table_args__ = (UniqueConstraint("course_id", "slug"), UniqueConstraint("course_id", "position"))
+    __table_args__ = (
+        UniqueConstraint("course_id", "slug"),
+        Index(
+            "uq_lessons_position", "course_id", "position", unique=True,
+            sqlite_where=NOT_DELETED, postgresql_where=NOT_DELETED,
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True, default=lambda: make_public_id("les"))
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
     section_id: Mapped[int] = mapped_column(ForeignKey("sections.id", ondelete="CASCADE"), index=True)
     position: Mapped[int]
@@ -107,7 +139,9 @@ class Lesson(Base):
     is_preview: Mapped[bool] = mapped_column(default=False)
     body_markdown: Mapped[str] = mapped_column(Text, default="", deferred=True)
     body_html: Mapped[str] = mapped_column(Text, default="", deferred=True)
-    drip_days: Mapped[int | None]  # none: open at once
+    drip_days: Mapped[int | None]  # days after the grant began; none: open at once
+    version: Mapped[int] = mapped_column(default=1)
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: there
 
     section: Mapped[Section] = relationship(lazy="raise", back_populates="lessons")
 
@@ -143,7 +177,8 @@ class ProductCourse(Base):
     __tablename__ = "product_courses"
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
-    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), primary_key=True, index=True)
+    # No cascade: a course that is sold cannot be deleted, for somebody may be paying for it now (F58).
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"), primary_key=True, index=True)
     position: Mapped[int] = mapped_column(default=0)
 
 

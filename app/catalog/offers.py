@@ -89,3 +89,9 @@ def list_product_ids_by_course_slug(slugs: Sequence[str]) -> dict[str, int]:
     if missing is not None:
         raise NotFound(f"There is no course “{missing}”.", field="course")
     return found
+
+
+def list_products_for_sale() -> list[tuple[int, str]]:
+    """Every product that is not archived, as (id, title), by title."""
+    statement = select(Product.id, Product.title).where(Product.status == "active").order_by(Product.title, Product.id)
+    return [(product_id, title) for product_id, title in db.session().execute(statement)]

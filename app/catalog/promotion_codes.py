@@ -1,15 +1,17 @@
 """Promotion codes: making, finding, listing and ending them. A use of one is reserved by the checkout."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Unpack
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.audit import record_audit
 from app.catalog.models import Course, Product, ProductCourse, PromotionCode, PromotionCodeProduct
 from app.catalog.promotion_terms import (
     LONGEST_CODE,
@@ -27,6 +29,7 @@ __all__ = [
     "CodeTaken",
     "CodeTerms",
     "CodeUsage",
+    "change_code_limits",
     "create_batch",
     "create_code",
     "decide_state",
@@ -126,6 +129,10 @@ def create_code(code: str, **terms: Unpack[CodeTerms]) -> PromotionCode:
             raise CodeTaken(name)
         _limit_to_products(session, [int(code_id)], product_ids)
         created = session.get_one(PromotionCode, code_id)
+        record_audit(
+            action="code.created", subject_type="code", subject_id=created.public_id,
+            after={"code": name, **_as_told(values)},
+        )  # fmt: skip
     log.info("promotion_code_created", code=created.public_id)
     return created
 
@@ -151,6 +158,10 @@ def create_batch(count: int, prefix: str, **terms: Unpack[CodeTerms]) -> list[Pr
         rows = [_row(name, values) for name in sorted(names)]
         created = list(session.scalars(insert(PromotionCode).returning(PromotionCode), rows))
         _limit_to_products(session, [code.id for code in created], product_ids)
+        record_audit(
+            action="code.batch_created", subject_type="code_batch", subject_id=values["batch"],
+            after={"count": count, **_as_told(values)},
+        )  # fmt: skip
     log.info("promotion_codes_created", batch=values["batch"], count=count)
     return sorted(created, key=lambda code: code.code)
 
@@ -163,6 +174,55 @@ def disable_code(text: str) -> None:
 def enable_code(text: str) -> None:
     """Let a disabled code count again, within its dates and limits. Repeating it changes nothing. Raises NotFound."""
     _set_active(text, is_active=True)
+
+
+@retry_conflicts
+def change_code_limits(
+    *, public_id: str, max_redemptions: int | None, per_customer_limit: int | None, starts_at: datetime | None,
+    ends_at: datetime | None,
+) -> None:  # fmt: skip
+    """Set how often a code may be used and when (UTC; None: no limit). What it takes off never changes.
+
+    Who has reserved a use keeps it, so the uses in all cannot be fewer than there are. Raises InvalidInput, NotFound.
+    """
+    wanted = {
+        "max_redemptions": max_redemptions, "per_customer_limit": per_customer_limit, "starts_at": starts_at,
+        "ends_at": ends_at,
+    }  # fmt: skip
+    with transaction() as session:
+        code = session.scalar(select(PromotionCode).where(PromotionCode.public_id == public_id).with_for_update())
+        if code is None:
+            raise NotFound
+        discount: CodeTerms = {
+            "percent_off": code.percent_off,
+            "amount_off": code.amount_off,
+            "currency": code.currency,
+        }
+        check_terms({**discount, **wanted, "minimum_quantity": code.minimum_quantity})  # type: ignore[typeddict-item]
+        if max_redemptions is not None and max_redemptions < code.redeemed_count:
+            raise InvalidInput(
+                f"It has been used {code.redeemed_count} times: enter that or more.", field="max_redemptions"
+            )
+        before = {name: getattr(code, name) for name in wanted}
+        changed = [name for name, value in wanted.items() if before[name] != value]
+        if not changed:
+            return
+        for name in changed:
+            setattr(code, name, wanted[name])
+        record_audit(
+            action="code.limits_changed", subject_type="code", subject_id=code.public_id,
+            before=_as_told({name: before[name] for name in changed}),
+            after=_as_told({name: wanted[name] for name in changed}),
+        )  # fmt: skip
+
+
+def _as_told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as the activity log keeps them: no limit is said by leaving it out."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value not in (None, "")
+    }
 
 
 def _normalize_prefix(prefix: str) -> str:
@@ -203,9 +263,16 @@ def _limit_to_products(session: Session, code_ids: Sequence[int], product_ids: C
 def _set_active(text: str, *, is_active: bool) -> None:
     name = normalize_code(text)
     with transaction() as session:
-        statement = update(PromotionCode).where(PromotionCode.code == name).values(is_active=is_active)
-        if session.scalar(statement.returning(PromotionCode.id)) is None:
+        code = session.scalar(select(PromotionCode).where(PromotionCode.code == name).with_for_update())
+        if code is None:
             raise _no_such_code(name)
+        if code.is_active is is_active:
+            return
+        code.is_active = is_active
+        record_audit(
+            action="code.enabled" if is_active else "code.disabled", subject_type="code", subject_id=code.public_id,
+            before={"code": name, "is_active": not is_active}, after={"code": name, "is_active": is_active},
+        )  # fmt: skip
     log.info("promotion_code_enabled" if is_active else "promotion_code_disabled", code=name)
 
 

@@ -15,10 +15,11 @@ from app.checkout.choices import Buyer, Choice, Wish
 from app.checkout.consents import record_consents
 from app.checkout.errors import CheckoutChanged, EmailNeeded, NotOnSale, SoldOut
 from app.checkout.holds import hold_seats, reserve_code
-from app.checkout.models import Gift, Order, OrderItem, TouchPoint
+from app.checkout.models import Gift, Order, OrderItem
 from app.checkout.ownership import find_ownership, refuse_sent_before
 from app.checkout.quote import Quote
 from app.checkout.sessions import add_attempt
+from app.checkout.touches import Origin, add_touch_points
 from app.config import Settings
 from app.db import db, make_public_id, retry_conflicts, transaction
 
@@ -35,9 +36,7 @@ def find_open_order(choice: Choice, buyer: Buyer) -> Order | None:
 
 
 @retry_conflicts
-def begin_order(
-    choice: Choice, buyer: Buyer, wish: Wish, quote: Quote, *, digest: str, post_id: int | None, place: str
-) -> Order:
+def begin_order(choice: Choice, buyer: Buyer, wish: Wish, quote: Quote, *, digest: str, origin: Origin) -> Order:
     """Write the order and hold what it needs, or give back the row that another click has just written.
 
     The caller compares the digest: that row may be of another wish. Raises AlreadyEnrolled, SoldOut, CodeUnusable,
@@ -49,8 +48,7 @@ def begin_order(
             order = find_open_order(choice, buyer)
             if order is None:
                 order = _insert_order(session, choice, buyer, wish, quote, digest=digest)
-                if post_id is not None:
-                    _add_touch_point(session, order, post_id=post_id, place=place)
+                add_touch_points(session, order, origin)
                 log.info("order_begun", order=order.public_id, purpose=order.purpose)
             return order
     except IntegrityError as error:
@@ -144,7 +142,3 @@ def _insert_order(session: Session, choice: Choice, buyer: Buyer, wish: Wish, qu
     add_attempt(order, number=1)
     session.flush()
     return order
-
-
-def _add_touch_point(session: Session, order: Order, *, post_id: int, place: str) -> None:
-    session.add(TouchPoint(order_id=order.id, post_id=post_id, position=0, place=place[:20], touched_at=clock.now()))

@@ -4,9 +4,10 @@ import structlog
 from sqlalchemy import select, update
 
 from app import clock
-from app.checkout.models import Finding
+from app.audit import record_audit
+from app.checkout.models import Finding, Order
 from app.db import after_commit, db, insert_once, retry_conflicts, transaction
-from app.errors import NotFound
+from app.errors import InvalidInput, NotFound
 
 log = structlog.get_logger()
 
@@ -54,10 +55,54 @@ def resolve_finding(*, key: str, resolution: str) -> bool:
 
 
 @retry_conflicts
+def dismiss_finding(*, key: str, reason: str) -> None:
+    """Take something off the list because the person who acts says so, with their reason. Raises NotFound.
+
+    One that is off it already stays as it was.
+    """
+    with transaction():
+        finding = get_finding(key)
+        if resolve_finding(key=key, resolution=reason):
+            record_audit(
+                action="finding.dismissed",
+                subject_type="finding",
+                subject_id=finding.key,
+                before={"resolution": None},
+                after={"resolution": reason},
+                reason=reason,
+            )
+
+
+@retry_conflicts
 def close_finding(*, key: str, resolution: str) -> bool:
     """Take something off the list because somebody says so, or another reading does. False when it was not on it."""
     with transaction():
         return resolve_finding(key=key, resolution=resolution)
+
+
+@retry_conflicts
+def resolve_order_finding(*, order_public_id: str, finding_id: int, reason: str) -> bool:
+    """Take a finding about an order off the list because somebody says so, and note who. False when it is off already.
+
+    Raises InvalidInput without a reason, NotFound when the order has no such finding.
+    """
+    if not reason.strip():
+        raise InvalidInput("Say what you did about it: the reason is kept.", field="reason")
+    with transaction() as session:
+        finding = session.scalar(
+            select(Finding)
+            .join(Order, Order.id == Finding.order_id)
+            .where(Order.public_id == order_public_id, Finding.id == finding_id)
+        )
+        if finding is None:
+            raise NotFound
+        is_new = resolve_finding(key=finding.key, resolution=reason.strip()[:1000])
+        if is_new:
+            record_audit(
+                action="order.finding_resolved", subject_type="order", subject_id=order_public_id,
+                before={"finding": finding.kind}, reason=reason.strip()[:1000],
+            )  # fmt: skip
+        return is_new
 
 
 def list_open_findings() -> list[Finding]:

@@ -8,9 +8,9 @@ from typing import TypeVar
 from sqlalchemy import select
 
 from app import clock
-from app.checkout.models import LedgerEntry, RefundRequest
+from app.checkout.models import LedgerEntry, RefundRequest, StripeFee
 from app.db import db, insert_once
-from app.payments.facts import DisputeFacts, PaymentFacts, RefundFacts
+from app.payments.facts import DisputeFacts, FeeFacts, PaymentFacts, RefundFacts
 
 # Stripe's words for a refund whose money is on its way or there; the others moved nothing, or moved it back.
 REFUND_OUT = frozenset({"pending", "succeeded"})
@@ -269,6 +269,23 @@ def record_entry(*, order_id: int, entry: Entry) -> bool:
         unique=["kind", "stripe_object_id"],
     )
     return row_id is not None
+
+
+def record_fees(*, order_id: int, fees: Iterable[FeeFacts]) -> None:
+    """Store what Stripe kept, once for each of its balance transactions. Inside transaction()."""
+    for fee in fees:
+        insert_once(
+            StripeFee,
+            {
+                "order_id": order_id,
+                "stripe_balance_transaction_id": fee.stripe_balance_transaction_id,
+                "stripe_object_id": fee.stripe_object_id,
+                "amount": fee.amount,
+                "currency": fee.currency,
+                "occurred_at": fee.occurred_at,
+            },
+            unique=["stripe_balance_transaction_id"],
+        )
 
 
 def _find_request_id(order_id: int, refund_request: str | None) -> int | None:

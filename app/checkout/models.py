@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.db import Base, UTCDateTime
 
 OPEN_ORDER = text("state = 'pending'")
+# The words of the buyer's name, for a search that finds "Okafor"; PostgreSQL takes only this very expression for it.
+NAME_WORDS = text("to_tsvector('simple', customer_name)")
 
 
 class Order(Base):
@@ -34,6 +36,10 @@ class Order(Base):
             postgresql_where=OPEN_ORDER,
         ),
         Index("ix_orders_state_created", "state", "created_at"),
+        Index("ix_orders_currency_created", "currency", "created_at"),
+        # Addresses by how they begin: the plain index is in the order of the database's language.
+        Index("ix_orders_email_prefix", "email", postgresql_ops={"email": "varchar_pattern_ops"}),
+        Index("ix_orders_name_words", NAME_WORDS, postgresql_using="gin").ddl_if(dialect="postgresql"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,19 +60,25 @@ class Order(Base):
     discount_amount: Mapped[int] = mapped_column(default=0)
     tax_amount: Mapped[int] = mapped_column(default=0)  # Stripe's automatic tax, known once paid
     is_tax_included: Mapped[bool] = mapped_column(default=False)  # whether total_amount holds tax_amount already
-    total_amount: Mapped[int]  # subtotal - discount; what Stripe must ask for, tax on top apart
+    # subtotal - discount; what Stripe must ask for, tax on top apart
+    total_amount: Mapped[int] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(String(20), default="pending")
     failure_reason: Mapped[str | None] = mapped_column(String(300))  # of the last declined try
     payment_method_label: Mapped[str] = mapped_column(String(80), default="")
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none: free or not begun
     stripe_customer_id: Mapped[str | None] = mapped_column(String(255), index=True)
-    stripe_invoice_id: Mapped[str | None] = mapped_column(String(255))  # none: the shop does not let Stripe make them
+    # none: the shop does not let Stripe make them
+    stripe_invoice_id: Mapped[str | None] = mapped_column(String(255), index=True)
+    # ISO 3166 code of the address that Stripe took, as its tax goes by; none: not paid, or Stripe asked for no address.
+    country: Mapped[str | None] = mapped_column(String(2))
+    # Counts up when the order goes to another address: links mailed before carry the old number, and die.
+    link_version: Mapped[int] = mapped_column(default=1)
     attention: Mapped[str | None] = mapped_column(Text)  # why a person should look; none: nothing to do
     # When the last applied reading of Stripe began: an older reading must not overwrite a newer one.
     read_started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     check_after: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none: nothing to wait for
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
-    paid_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    paid_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
     expired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     items: Mapped[list["OrderItem"]] = relationship(lazy="raise", order_by="OrderItem.id")
@@ -153,14 +165,31 @@ class LedgerEntry(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
     kind: Mapped[str] = mapped_column(String(30))
-    stripe_object_id: Mapped[str] = mapped_column(String(255))
+    stripe_object_id: Mapped[str] = mapped_column(String(255), index=True)
     related_stripe_object_id: Mapped[str | None] = mapped_column(String(255))  # the charge a refund or dispute is of
     refund_request_id: Mapped[int | None] = mapped_column(ForeignKey("refund_requests.id"))  # none: not asked by us
     amount: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[str] = mapped_column(String(40), default="")  # Stripe's word when it was written
-    occurred_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    occurred_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     recorded_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class StripeFee(Base):
+    """What Stripe kept of one movement of an order's money, once for each balance transaction; never changed.
+
+    amount is in minor units of currency, which Stripe pays out in and may not be the order's; negative: given back.
+    """
+
+    __tablename__ = "stripe_fees"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    stripe_balance_transaction_id: Mapped[str] = mapped_column(String(255), unique=True)
+    stripe_object_id: Mapped[str] = mapped_column(String(255))  # the charge, refund or dispute
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    occurred_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class RefundRequest(Base):
@@ -228,7 +257,10 @@ class OrderNote(Base):
 
 
 class TouchPoint(Base):
-    """Which post led to an order, and from which place on it."""
+    """A post on the way to an order, position 0 first, and the place on it that was pressed. No person is in it.
+
+    The last row also keeps the UTM values that a link brought; it has no post where only such a link led here.
+    """
 
     __tablename__ = "touch_points"
 
@@ -236,7 +268,8 @@ class TouchPoint(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
     post_id: Mapped[int | None] = mapped_column(ForeignKey("posts.id", ondelete="SET NULL"), index=True)
     position: Mapped[int]
-    place: Mapped[str] = mapped_column(String(20), default="")
+    is_last: Mapped[bool] = mapped_column(default=True)
+    place: Mapped[str] = mapped_column(String(20), default="")  # "side", "end", "text", "" where it is not known
     utm: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     touched_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

@@ -12,8 +12,9 @@ from app.catalog.models import Price
 from app.checkout.ledger import sum_entries
 from app.checkout.models import CheckoutAttempt, Gift, LedgerEntry, Order, OrderItem, RefundRequest
 from app.checkout.numbers import format_order_number
+from app.checkout.order_links import ORDER_PURPOSE, read_order_link
 from app.checkout.ownership import GUEST_ACCESS
-from app.checkout.receipts import ORDER_PURPOSE, find_code_name
+from app.checkout.receipts import find_code_name
 from app.db import db
 from app.enrollment.models import Seat
 from app.errors import NotFound
@@ -86,6 +87,7 @@ class OrderView:
     gift_recipient_name: str
     gift_recipient_email: str
     gift_on: datetime | None
+    link_version: int
 
     @property
     def course_ids(self) -> tuple[int, ...]:
@@ -117,9 +119,11 @@ def get_order_of_user(*, public_id: str, user_id: int, email: str | None) -> Ord
 
 
 def get_order_of_link(token: str) -> OrderView:
-    """The order of a link that was mailed to its buyer. Raises LinkInvalid, NotFound."""
-    public_id = read_link(ORDER_PURPOSE, token, max_age_seconds=ORDER_LINK_SECONDS)
-    order = _view_one(Order.public_id == public_id) if isinstance(public_id, str) else None
+    """The order of a link that was mailed to its buyer. Raises LinkInvalid, NotFound (also once it was moved on)."""
+    link = read_order_link(read_link(ORDER_PURPOSE, token, max_age_seconds=ORDER_LINK_SECONDS))
+    if link is None:
+        raise NotFound
+    order = _view_one(Order.public_id == link[0], Order.link_version == link[1])
     if order is None:
         raise NotFound
     return order
@@ -138,10 +142,15 @@ def list_orders_of_user(*, user_id: int, email: str | None, limit: int = 50) -> 
 
 def list_guest_course_ids(*, order_public_ids: Sequence[str]) -> set[int]:
     """What the browser that began these orders may open without an account: for 24 hours from the payment."""
+    return set(list_guest_open_since(order_public_ids=order_public_ids))
+
+
+def list_guest_open_since(*, order_public_ids: Sequence[str]) -> dict[int, datetime]:
+    """The same courses with the moment (UTC) of the earliest payment."""
     if not order_public_ids:
-        return set()
-    items = db.session.scalars(
-        select(OrderItem)
+        return {}
+    rows = db.session.execute(
+        select(OrderItem.courses, Order.paid_at)
         .join(Order, Order.id == OrderItem.order_id)
         # The buyer's own seat, while it is theirs and paid for: not a gift's, not one that was given to somebody else.
         .join(Seat, (Seat.order_item_id == OrderItem.id) & (Seat.position == 1) & (Seat.invited_email == Order.email))
@@ -149,7 +158,11 @@ def list_guest_course_ids(*, order_public_ids: Sequence[str]) -> set[int]:
         .where(Order.state.in_(GRANTING_STATES))
         .where(Order.user_id.is_(None), Order.paid_at > clock.now() - GUEST_ACCESS)
     )
-    return {course["course_id"] for item in items for course in item.courses}
+    since: dict[int, datetime] = {}
+    for courses, paid_at in rows:
+        for course in courses:
+            since[course["course_id"]] = min(paid_at, since.get(course["course_id"], paid_at))
+    return since
 
 
 def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, datetime]]:
@@ -253,4 +266,5 @@ def _view(order: Order, prices: Mapping[int, str], gift: Gift | None) -> OrderVi
         gift_recipient_name=gift.recipient_name if gift is not None else "",
         gift_recipient_email=gift.recipient_email if gift is not None else "",
         gift_on=gift.send_at if gift is not None else None,
+        link_version=order.link_version,
     )

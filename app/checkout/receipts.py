@@ -9,22 +9,22 @@ from app.catalog.models import Course, PromotionCode
 from app.checkout.access_links import describe_access_link
 from app.checkout.models import Gift, LedgerEntry, Order, PromotionRedemption, RefundRequest
 from app.checkout.numbers import format_order_number
+from app.checkout.order_links import ORDER_PURPOSE, order_link_value, order_link_words
 from app.db import db
 from app.enrollment.models import Seat
 from app.mail.models import Message
 from app.mail.services import queue_message
 
-ORDER_PURPOSE = "order"
 OPEN_STATES = ("paid", "partially_refunded")
 ENDED_STATES = ("refunded", "lost")
 
 
-def queue_receipt(order: Order, *, again: str = "") -> None:
-    """The receipt to the address that paid, once for each order and each value of again."""
+def queue_receipt(order: Order, *, again: str = "") -> bool:
+    """The receipt to the address that paid, once for each order and each value of again; whether it was queued."""
     gift = db.session.get(Gift, order.id) if order.purpose == "gift" else None
-    order_link = {"path": "/orders/{token}", "purpose": ORDER_PURPOSE, "value": order.public_id}
+    order_link = {"path": "/orders/{token}", "purpose": ORDER_PURPOSE, "value": order_link_value(order)}
     opens_course = order.user_id is not None and order.takes_seat and gift is None
-    _queue(
+    return _queue(
         order,
         key=":".join(filter(None, ("receipt", order.public_id, again))),
         template="receipt",
@@ -54,7 +54,7 @@ def queue_receipt(order: Order, *, again: str = "") -> None:
             "gift_recipient": (gift.recipient_name or gift.recipient_email) if gift is not None else "",
             "gift_on": gift.send_at.isoformat() if gift is not None and gift.send_at is not None else "",
             "order_url": order_link,
-            "access_url": describe_access_link(order.public_id),
+            "access_url": describe_access_link(*order_link_words(order)),
             "button_label": "Start learning" if opens_course else "View your order",
             "button_url": {"path": "/account/courses", "purpose": "", "value": ""} if opens_course else order_link,
         },
@@ -146,10 +146,9 @@ def find_code_name(order: Order) -> str:
     )
 
 
-def _queue(order: Order, *, key: str, template: str, data: dict[str, Any]) -> None:
+def _queue(order: Order, *, key: str, template: str, data: dict[str, Any]) -> bool:
     """To the address that paid; Stripe may know none, and then nobody is written to."""
-    if order.email is not None:
-        queue_message(key=key, template=template, to_address=order.email, data=data)
+    return order.email is not None and queue_message(key=key, template=template, to_address=order.email, data=data)
 
 
 def _describe_target(order: Order, request: RefundRequest | None) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
 from app import clock
+from app.audit import record_audit
 from app.checkout.errors import AmountMismatch
 from app.checkout.findings import close_finding, list_open_findings, record_finding
 from app.checkout.models import Finding, LedgerEntry, Order
 from app.checkout.preview import Difference, preview_settle
 from app.checkout.settle import OPEN_STATES, settle
 from app.db import DatabaseBusy, db, retry_conflicts, transaction
-from app.errors import AppError
+from app.errors import AppError, NotFound
 from app.payments.gateway import PaymentUnavailable, StripeObjectMissing
 
 log = structlog.get_logger()
@@ -65,6 +66,28 @@ def heal_order(order_id: int, *, session_id: str | None = None) -> Outcome | Non
     _resolve_own_findings(order_id)
     log.info("order_reconciled", order=outcome.subject)
     return _change(outcome, result="healed", reason="")
+
+
+def look_again(order_public_id: str) -> Outcome | None:
+    """heal_order() on a person's word, with an entry in the audit log. Raises NotFound."""
+    order = db.session.execute(select(Order.id, Order.state).where(Order.public_id == order_public_id)).one_or_none()
+    if order is None:
+        raise NotFound
+    outcome = heal_order(order.id)
+    _record_look(order.id, order_public_id, before=order.state)
+    return outcome
+
+
+@retry_conflicts
+def _record_look(order_id: int, order_public_id: str, *, before: str) -> None:
+    with transaction() as session:
+        record_audit(
+            action="order.compared",
+            subject_type="order",
+            subject_id=order_public_id,
+            before={"state": before},
+            after={"state": session.scalar(select(Order.state).where(Order.id == order_id))},
+        )
 
 
 def plan_order(order_id: int, *, session_id: str | None = None) -> Outcome | None:

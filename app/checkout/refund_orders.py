@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app import clock
-from app.accounts.audit import record_audit
+from app.audit import record_audit
 from app.checkout.errors import AmountMismatch
 from app.checkout.ledger import sum_refunds_by_request
 from app.checkout.models import LedgerEntry, Order, OrderNote, RefundRequest
 from app.checkout.refund_plans import RefundScope, list_order_seats, make_plan
-from app.checkout.refunds import list_requests, send_refund, store_request
+from app.checkout.refunds import list_left, list_requests, send_refund, store_request
 from app.checkout.settle import lock_order, settle
 from app.db import db, retry_conflicts, transaction
 from app.errors import AppError, InvalidInput, NotFound
@@ -33,6 +33,15 @@ class RefundKeyUsed(AppError):
     status = 409
     title = "This key was used for another refund"
     sentence = "Use a new key for a new refund; the same one only repeats what it was first used for."
+
+
+class RefundOutdated(AppError):
+    """Money of the order moved between what somebody saw and what they sent."""
+
+    code = "refund_outdated"
+    status = 409
+    title = "This order has changed"
+    sentence = "Somebody refunded part of it, or the bank did, since you opened this page. Look at what is left."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,13 +75,20 @@ class RefundOutcome:
 
 
 def refund_order(
-    *, order_public_id: str, request_key: str, scope: RefundScope, reason: str, user_id: int | None = None
+    *,
+    order_public_id: str,
+    request_key: str,
+    scope: RefundScope,
+    reason: str,
+    user_id: int | None = None,
+    seen_left_amount: int | None = None,
 ) -> RefundOutcome:
     """Give money of an order back: everything left, an amount, a line, or seats, which close with it.
 
     Once for each request_key, however often and by however many at once it is called: the order's lock decides, and a
     repeated call gives the first one's outcome. Never promises more than was captured less refunds and open wishes.
     When Stripe does not answer the wish stays and a worker sends it; the outcome says so.
+    seen_left_amount is what could still be refunded when somebody decided: RefundOutdated if it is another by now.
     Several seats are several refunds, so that each can fail and be restored alone (P6); a line is one.
     user_id is who asked for it, None for the command line.
     Raises NotFound, InvalidInput, RefundKeyUsed, NothingToRefund, PaymentDisputed, SeatRefunded; nothing is stored.
@@ -87,7 +103,14 @@ def refund_order(
     if not _list_of_key(order_id, request_key):
         # What somebody did in Stripe's dashboard a moment ago counts before anything more is promised.
         _settle_quietly(order_id)
-    request_ids = _store_wishes(order_id, request_key, scope=scope, reason=reason.strip(), user_id=user_id)
+    request_ids = _store_wishes(
+        order_id,
+        request_key,
+        scope=scope,
+        reason=reason.strip(),
+        user_id=user_id,
+        seen_left_amount=seen_left_amount,
+    )
     _send(request_ids)
     _settle_quietly(order_id)
     return _read_outcome(order_id, request_ids)
@@ -95,7 +118,13 @@ def refund_order(
 
 @retry_conflicts
 def _store_wishes(
-    order_id: int, request_key: str, *, scope: RefundScope, reason: str, user_id: int | None
+    order_id: int,
+    request_key: str,
+    *,
+    scope: RefundScope,
+    reason: str,
+    user_id: int | None,
+    seen_left_amount: int | None,
 ) -> list[int]:
     with transaction() as session:
         order = lock_order(order_id)
@@ -103,6 +132,8 @@ def _store_wishes(
         if known:
             _check_same(order, scope, known)
             return [request.id for request in known]
+        if seen_left_amount not in {None, sum(list_left(order, list_requests(order.id)).values())}:
+            raise RefundOutdated
         plan = make_plan(order, scope)
         request_ids = [
             store_request(
@@ -124,8 +155,6 @@ def _store_wishes(
             )
         )
         record_audit(
-            actor_kind="system" if user_id is None else "user",
-            actor_id="" if user_id is None else str(user_id),
             action="order.refund",
             subject_type="order",
             subject_id=order.public_id,

@@ -18,6 +18,7 @@ from app.checkout.ownership import OWNED_STATES, find_ownership, refuse_sent_bef
 from app.checkout.quote import make_quote
 from app.checkout.sessions import open_session
 from app.checkout.settle import settle, settle_free_order
+from app.checkout.touches import NOWHERE, Origin
 from app.db import db
 from app.payments.gateway import PaymentUnavailable
 
@@ -41,7 +42,7 @@ class StartedCheckout:
 
 
 def start_checkout(
-    *, price_public_id: str, buyer: Buyer, wish: Wish | None = None, post_id: int | None = None, place: str = ""
+    *, price_public_id: str, buyer: Buyer, wish: Wish | None = None, origin: Origin = NOWHERE
 ) -> StartedCheckout:
     """Open, or find again, the one payable Checkout Session of this buyer for this product.
 
@@ -68,7 +69,7 @@ def start_checkout(
         raise EmailNeeded
     order = _find_payable(choice, buyer, digest)
     if order is None:
-        order = begin_order(choice, buyer, wish, quote, digest=digest, post_id=post_id, place=place)
+        order = begin_order(choice, buyer, wish, quote, digest=digest, origin=origin)
         if order.choice_digest != digest:
             # Two tabs chose differently in the same moment; the one that wrote first is being opened now.
             raise CheckoutChanged
@@ -92,11 +93,12 @@ def _find_payable(choice: Choice, buyer: Buyer, digest: str) -> Order | None:
 
 
 def _bring_up_to_date(order: Order, *, may_skip: bool) -> Order:
-    """A session that was opened may have been paid or closed meanwhile: ask before it is handed out again."""
+    """A session that was opened may have been paid or closed meanwhile: ask before it is handed out again.
+
+    One whose answer was lost is looked for before it is asked for again: Stripe may have forgotten the key (F44).
+    """
     attempt = order.attempts[-1]
     is_ending = attempt.expires_at - SHORTEST_REMAINING <= clock.now()
-    if attempt.stripe_checkout_session_id is None and not is_ending:
-        return order
     try:
         settle(order_id=order.id)
     except PaymentUnavailable:

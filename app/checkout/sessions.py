@@ -13,6 +13,7 @@ from app.catalog.models import Price
 from app.checkout.errors import CheckoutChanged
 from app.checkout.mirror import mirror_discount
 from app.checkout.models import CheckoutAttempt, Order, OrderItem
+from app.checkout.touches import make_touch_metadata
 from app.config import Settings
 from app.db import db, insert_once, retry_conflicts, transaction
 from app.payments.facts import CheckoutFacts, Metadata
@@ -29,13 +30,13 @@ from app.payments.gateway import (
 
 log = structlog.get_logger()
 
-# Stripe's clock and ours may differ by this much when sessions are looked up by their time.
+# Stripe's clock and ours may differ by this much: when sessions are looked up by their time, and in their life (F26).
 CLOCK_SKEW = timedelta(minutes=10)
 # A key whose first answer was an error gives that answer for a day (F41). A look-up that still finds no session this
 # long afterwards says that the call never took effect; only then a new key is safe.
 FRESH_KEY_AFTER = timedelta(minutes=2)
-# Stripe's minimum for a session's life.
-SHORTEST_LIFE = timedelta(minutes=30)
+# Stripe's bounds for a session's life, which it measures by its own clock.
+SHORTEST_LIFE, LONGEST_LIFE = timedelta(minutes=30), timedelta(days=1)
 
 
 def open_session(*, order_id: int) -> CheckoutAttempt:
@@ -90,11 +91,16 @@ def make_metadata(order: Order, attempt_number: int) -> Metadata:
     return {"app_id": settings.stripe_app_id, "order": order.public_id, "attempt": str(attempt_number)}
 
 
+def carries(facts: CheckoutFacts, metadata: Metadata) -> bool:
+    """Whether a session is the one with this metadata; what else is written on it does not matter."""
+    return all(facts.metadata.get(name) == value for name, value in metadata.items())
+
+
 def find_session_of_order(order: Order, attempt: CheckoutAttempt) -> CheckoutFacts | None:
     """Look through Stripe's list for the session that carries this order and attempt."""
     wanted = make_metadata(order, attempt.number)
     for facts in list_checkout_sessions(created_since=attempt.created_at - CLOCK_SKEW):
-        if facts.metadata == wanted:
+        if carries(facts, wanted):
             return facts
     return None
 
@@ -131,8 +137,10 @@ def add_attempt(order: Order, *, number: int) -> None:
     """Write down a try to open a session, with its idempotency key, once each. Inside transaction()."""
     settings: Settings = current_app.config["SETTINGS"]
     moment = clock.now()
-    # Stripe counts its minimum of 30 minutes from its own clock; whole seconds, as it stores them.
-    expires_at = (moment + timedelta(minutes=settings.checkout_expires_minutes, seconds=30)).replace(microsecond=0)
+    wanted = timedelta(minutes=settings.checkout_expires_minutes)
+    lifetime = min(max(wanted, SHORTEST_LIFE + CLOCK_SKEW), LONGEST_LIFE - CLOCK_SKEW)
+    # Whole seconds, as Stripe stores them.
+    expires_at = (moment + lifetime + timedelta(seconds=30)).replace(microsecond=0)
     insert_once(
         CheckoutAttempt,
         {
@@ -176,4 +184,5 @@ def _make_request(order_id: int, attempt: CheckoutAttempt) -> SessionRequest:
         cancel_url=f"{settings.public_url}/checkout/cancelled?order={order.public_id}",
         expires_at=attempt.expires_at,
         metadata=make_metadata(order, attempt.number),
+        origin_metadata=make_touch_metadata(order_id),
     )

@@ -18,10 +18,10 @@ from app.accounts.emails import normalize_email
 from app.checkout.apply import apply_money, close_unpaid
 from app.checkout.errors import AmountMismatch
 from app.checkout.findings import record_finding
-from app.checkout.ledger import Entry, list_new_facts, record_entry
+from app.checkout.ledger import Entry, list_new_facts, record_entry, record_fees
 from app.checkout.models import CheckoutAttempt, Order
 from app.checkout.money_returns import note_inquiry
-from app.checkout.sessions import find_session_of_order, make_metadata, save_session
+from app.checkout.sessions import carries, find_session_of_order, make_metadata, save_session
 from app.config import Settings
 from app.db import db, retry_conflicts, transaction
 from app.errors import InvalidInput
@@ -150,7 +150,7 @@ def read_stripe(order: Order, session_id: str | None = None) -> Reading:
 
 def _find_unsaved(order: Order, attempt: CheckoutAttempt, session_id: str | None) -> CheckoutFacts | None:
     facts = get_checkout_session(session_id) if session_id is not None else None
-    if facts is None or facts.metadata != make_metadata(order, attempt.number):
+    if facts is None or not carries(facts, make_metadata(order, attempt.number)):
         facts = find_session_of_order(order, attempt)
     return facts
 
@@ -201,7 +201,12 @@ def _save_reading(order_id: int, reading: Reading) -> None:
 
 
 def _record_facts(order: Order, reading: Reading) -> None:
-    entries = [entry for payment in reading.payments for entry in list_new_facts(payment, order.entries)]
+    # P1: a charge counts once its session says paid. A reading that began before the payment may see the one without
+    # the other, and a word that is unknown here grants nothing; the next reading sees both.
+    counted = {each.stripe_payment_intent_id for each in reading.paid_sessions}
+    counted |= {entry.related_stripe_object_id for entry in order.entries if entry.kind == "payment"}
+    payments = [payment for payment in reading.payments if payment.id in counted]
+    entries = [entry for payment in payments for entry in list_new_facts(payment, order.entries)]
     # A session without a payment intent cost nothing: 100 % off.
     entries += [
         Entry(
@@ -216,6 +221,7 @@ def _record_facts(order: Order, reading: Reading) -> None:
         for each in reading.paid_sessions
         if each.stripe_payment_intent_id is None and each.payment_status == "no_payment_required"
     ]
+    record_fees(order_id=order.id, fees=[fee for payment in reading.payments for fee in payment.fees])
     new = [entry for entry in entries if record_entry(order_id=order.id, entry=entry)]
     if new:
         db.session.refresh(order, ["entries"])
@@ -232,6 +238,7 @@ def _take_over_details(order: Order, reading: Reading) -> None:
         order.email = order.email or _read_email(each)
         order.customer_name = each.customer_name[:200] or order.customer_name
         order.stripe_customer_id = each.stripe_customer_id
+        order.country = each.country or order.country
         order.tax_amount = each.amount_tax
         order.is_tax_included = each.amount_tax > 0 and each.amount_total == order.total_amount
         order.stripe_invoice_id = each.stripe_invoice_id or order.stripe_invoice_id
@@ -276,7 +283,8 @@ def _derive_unpaid_state(attempts: Sequence[CheckoutAttempt], reading: Reading) 
             has_failed = payment is not None and payment.status in {"requires_payment_method", "canceled"}
             statuses.add("failed" if has_failed else "processing")
         else:
-            statuses.add("pending" if each.status == "open" else "expired")
+            # A word that is unknown here ends nothing: the order waits and is asked about again.
+            statuses.add({"open": "pending", "expired": "expired"}.get(each.status, "processing"))
     read_ids = {each.id for each in reading.sessions}
     for attempt in attempts:
         if attempt.stripe_checkout_session_id not in read_ids and not reading.sessions:

@@ -8,13 +8,11 @@ import click
 from flask.cli import AppGroup
 
 from app.accounts import by_hand
-from app.accounts.models import AuditEntry, User
+from app.accounts.models import User
 from app.accounts.services import create_user, grant_role, remove_role
+from app.audit import AuditEntry
 from app.cli.files import fail_in_words
 from app.errors import InvalidInput
-
-# What the audit log calls a change that was made here.
-ACTOR = "command line"
 
 users = AppGroup("users", help="Accounts and their roles: learner, reader, editor, support, admin, owner.")
 
@@ -106,7 +104,7 @@ def promote(email: str, role: str, as_json: bool) -> None:  # noqa: FBT001 - cli
       flask users promote ana@example.org owner
     """
     user = by_hand.get_user_by_email(email)
-    grant_role(user_id=user.id, role_name=role, actor_id=ACTOR)
+    grant_role(user_id=user.id, role_name=role)
     _tell_roles(email, as_json=as_json)
 
 
@@ -123,7 +121,7 @@ def demote(email: str, role: str, as_json: bool) -> None:  # noqa: FBT001 - clic
       flask users demote ana@example.org owner
     """
     user = by_hand.get_user_by_email(email)
-    remove_role(user_id=user.id, role_name=role, actor_id=ACTOR)
+    remove_role(user_id=user.id, role_name=role)
     _tell_roles(email, as_json=as_json)
 
 

@@ -139,8 +139,12 @@ def resend_invitation(*, order_item_id: int, seat_public_id: str, occasion: Occa
     NotSentYet, MailboxRests.
     """
     with transaction():
-        seat = _get_seat(order_item_id, seat_public_id)
-        return _send_again(seat, occasion)
+        return send_invitation_again(order_item_id=order_item_id, seat_public_id=seat_public_id, occasion=occasion)
+
+
+def send_invitation_again(*, order_item_id: int, seat_public_id: str, occasion: Occasion) -> str:
+    """As resend_invitation(), as a step of a larger use case: inside its transaction()."""
+    return _send_again(_get_seat(order_item_id, seat_public_id), occasion)
 
 
 @retry_conflicts
@@ -161,13 +165,15 @@ def free_seat(
 def reassign_seat(
     *, order_item_id: int, seat_public_id: str, email: str, occasion: Occasion, owner_emails: Collection[str]
 ) -> None:
-    """Take a seat back and invite somebody else to it, in one step.
+    """Take a seat back and invite somebody else to it, in one step; the same address again changes nothing.
 
     email is normalized. Raises what free_seat() raises, AddressHasSeat and MailboxRests: nothing has changed then.
     """
     with transaction():
         lock_item(order_item_id)
         seat = _get_seat(order_item_id, seat_public_id)
+        if seat.status == "active" and _is_theirs(seat, email):
+            return
         _free(seat, titles=occasion.titles, owner_emails=owner_emails)
         if email in list_addresses(order_item_id):
             raise AddressHasSeat(field="email")
@@ -238,6 +244,15 @@ def was_opened(*, user_id: int, seat: Seat) -> bool:
         LessonProgress.enrollment_id.in_([each.id for each in enrollments]), LessonProgress.completed_at >= since
     )
     return db.session.execute(done.limit(1)).first() is not None
+
+
+def _is_theirs(seat: Seat, email: str) -> bool:
+    """Whether the address is invited to this very seat. Raises AddressHasSeat when its account sits there."""
+    if seat.claimed_by_id is None:
+        return seat.invited_email == email
+    if db.session.get_one(User, seat.claimed_by_id).email == email:
+        raise AddressHasSeat(field="email")
+    return False
 
 
 def _free(seat: Seat, *, titles: tuple[str, ...], owner_emails: Collection[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select
 
@@ -26,14 +26,30 @@ NO_PROGRESS = Progress(done_lesson_ids=frozenset(), last_lesson_id=None, last_op
 
 def list_open_course_ids(*, user_id: int) -> set[int]:
     """The courses somebody may open now, through any live grant."""
+    return set(list_open_since(user_id=user_id))
+
+
+def list_open_since(*, user_id: int) -> dict[int, datetime]:
+    """The same courses with the moment (UTC) the earliest live grant began: lessons that open later count from it."""
     moment = clock.now()
-    query = select(Grant.course_id).where(
-        Grant.user_id == user_id,
-        Grant.revoked_at.is_(None),
-        Grant.suspended_at.is_(None),
-        or_(Grant.expires_at.is_(None), Grant.expires_at > moment),
+    rows = db.session.execute(
+        select(Grant.course_id, Grant.granted_at).where(
+            Grant.user_id == user_id,
+            Grant.revoked_at.is_(None),
+            Grant.suspended_at.is_(None),
+            or_(Grant.expires_at.is_(None), Grant.expires_at > moment),
+        )
     )
-    return set(db.session.scalars(query))
+    since: dict[int, datetime] = {}
+    for row in rows:
+        since[row.course_id] = min(row.granted_at, since.get(row.course_id, row.granted_at))
+    return since
+
+
+def find_opening(*, drip_days: int | None, since: datetime) -> datetime | None:
+    """When a lesson opens for a grant that began at since (both UTC); None once it is open."""
+    opens_at = since + timedelta(days=drip_days or 0)
+    return opens_at if opens_at > clock.now() else None
 
 
 def get_progress(*, user_id: int, course_ids: Sequence[int]) -> dict[int, Progress]:

@@ -13,10 +13,19 @@ from app.extensions import mail
 from app.mail.rendering import RenderedMail
 
 SMTP_TIMEOUT_SECONDS = 20
+# RFC 5321: 4xx asks to try again, 5xx not to.
+FIRST_FINAL_CODE = 500
 
 
 class DeliveryFailed(Exception):
-    """The server did not take the mail; the message is for the row, without addresses."""
+    """The server did not take the mail; the message is for the row, without addresses.
+
+    is_final: it refused this very recipient or mail (5xx), and will hardly take it another day.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -50,11 +59,31 @@ def deliver(rendered: RenderedMail) -> None:
         if settings.mail_url is None:
             _write_file(settings, rendered.message_id, message.message().as_bytes())
         else:
-            message.send()
+            _send(message)
     except (smtplib.SMTPException, OSError, BadHeaderError, UnicodeError) as error:
         # The text of SMTP errors repeats the address; the type is enough to act on.
-        code = getattr(error, "smtp_code", "")
-        raise DeliveryFailed(f"{type(error).__name__} {code}".strip()) from error
+        code = _read_code(error)
+        is_about_mail = isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError)
+        raise DeliveryFailed(
+            f"{type(error).__name__} {code or ''}".strip(), is_final=is_about_mail and code >= FIRST_FINAL_CODE
+        ) from error
+
+
+def _send(message: EmailMultiAlternatives) -> None:
+    try:
+        message.send()
+    finally:
+        # The library hangs up after a success only. No QUIT: it would wait for a server that is silent already.
+        smtp = getattr(message.connection, "connection", None)
+        if smtp is not None:
+            smtp.close()
+
+
+def _read_code(error: Exception) -> int:
+    """The server's answer in numbers, 0 where it gave none."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return max((code for code, _ in error.recipients.values()), default=0)
+    return getattr(error, "smtp_code", 0)
 
 
 def _write_file(settings: Settings, message_id: str, content: bytes) -> None:

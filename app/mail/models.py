@@ -3,17 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, Text
+from sqlalchemy import JSON, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UTCDateTime
+
+HAS_FAILED = text("failed_at IS NOT NULL")
 
 
 class Message(Base):
     """One e-mail that must go out once: its key names the cause ("receipt:ord_…"), so a cause cannot mail twice."""
 
     __tablename__ = "messages"
-    __table_args__ = (Index("ix_messages_due", "sent_at", "send_after"),)
+    __table_args__ = (
+        Index("ix_messages_due", "sent_at", "send_after"),
+        Index("ix_messages_failed", "failed_at", sqlite_where=HAS_FAILED, postgresql_where=HAS_FAILED),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)

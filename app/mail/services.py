@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from app import clock
+from app.audit import record_audit
 from app.config import Settings
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
 from app.errors import NotFound
@@ -19,7 +20,10 @@ from app.queue import send_after_commit
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=2)
-LAST_ATTEMPT = 12
+# Three days, as long as Stripe tries: a mail server may be away for a weekend (F92).
+LAST_ATTEMPT = 45
+# Some seven hours for a mail that the server refuses for good: a mailbox that does not exist, or not yet.
+LAST_REFUSED_ATTEMPT = 12
 FIRST_DELAY_SECONDS = 20
 LONGEST_DELAY = timedelta(hours=2)
 # When a held message is due: never, and still a moment that both databases can store and compare.
@@ -99,9 +103,38 @@ def deliver_message(message_id: int) -> None:
     try:
         deliver(render_message(message))
     except DeliveryFailed as error:
-        _record_failure(message_id, str(error))
+        last = LAST_REFUSED_ATTEMPT if error.is_final else LAST_ATTEMPT
+        _record_failure(message_id, str(error), last_attempt=last)
+    except Exception as error:
+        # A template that fails: the worker's loop logs it; the mail waits as long as for a server (F96).
+        db.session.rollback()
+        _record_failure(message_id, f"crashed: {type(error).__name__}", last_attempt=LAST_ATTEMPT)
+        raise
     else:
         _record_sent(message_id)
+
+
+@retry_conflicts
+def send_failed_messages(limit: int = 200) -> int:
+    """Give mails that were given up all their tries again, the oldest first; returns how many. Each goes out once."""
+    with transaction() as session:
+        failed = select(Message.id).where(Message.failed_at.is_not(None)).order_by(Message.id).limit(limit)
+        armed = session.execute(
+            update(Message)
+            .where(Message.id.in_(failed.scalar_subquery()), Message.failed_at.is_not(None), Message.sent_at.is_(None))
+            .values(failed_at=None, attempt_count=0, send_after=clock.now(), lease_expires_at=None)
+            .returning(Message.id, Message.key)
+        ).all()
+        for row in armed:
+            record_audit(
+                action="mail.retried",
+                subject_type="mail",
+                subject_id=row.key,
+                before={"state": "failed"},
+                after={"state": "due"},
+            )
+            send_after_commit("mail.deliver_message", row.id)
+    return len(armed)
 
 
 def list_due_message_ids() -> list[int]:
@@ -154,7 +187,7 @@ def _claim_message(message_id: int) -> Message | None:
             return None
         message = session.get_one(Message, message_id, populate_existing=True)
         if message.attempt_count > LAST_ATTEMPT:
-            # Its template fails, or its worker dies each time: neither ever reached the place that counts failures.
+            # Its worker dies each time, and never reaches the place that counts failures.
             message.failed_at = moment
             message.error = message.error or "never finished"
             log.error("message_given_up", message=message_id, template=message.template)
@@ -173,13 +206,13 @@ def _record_sent(message_id: int) -> None:
 
 
 @retry_conflicts
-def _record_failure(message_id: int, error: str) -> None:
+def _record_failure(message_id: int, error: str, *, last_attempt: int) -> None:
     with transaction() as session:
         message = session.get_one(Message, message_id)
         message.error = error[:500]
         message.lease_expires_at = None
-        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** (message.attempt_count - 1))
+        delay = timedelta(seconds=FIRST_DELAY_SECONDS * 2 ** min(message.attempt_count - 1, 12))
         message.send_after = clock.now() + min(delay, LONGEST_DELAY)
-        if message.attempt_count >= LAST_ATTEMPT:
+        if message.attempt_count >= last_attempt:
             message.failed_at = clock.now()
     log.warning("message_failed", message=message_id, attempt=message.attempt_count, error=error[:200])

@@ -21,5 +21,5 @@ class Subscriber(Base):
     source: Mapped[str] = mapped_column(String(200), default="")  # the page the box stood on
     request_count: Mapped[int] = mapped_column(default=1)
     requested_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none until confirmed
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none until confirmed
     unsubscribed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while subscribed

@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import case, select, update
+from sqlalchemy import and_, case, or_, select, update
 
 from app import clock
+from app.audit import record_audit
 from app.db import db, insert_once, retry_conflicts, transaction
 from app.errors import InvalidInput, NotFound
 from app.payments.models import StripeEvent
+from app.payments.overdue import PATIENCE
 from app.queue import send_after_commit
 
 log = structlog.get_logger()
@@ -163,6 +165,38 @@ def arm_event(event_id: str) -> None:
         ).scalar_one_or_none()
     if armed is None:
         raise NotFound(f"The inbox has no event {event_id[:80]}.")
+
+
+@retry_conflicts
+def retry_events(limit: int = 100) -> int:
+    """Make the events that failed, or wait for long, due now with all their tries ahead; returns how many.
+
+    A worker handles them. Any number of times, also at once: an event is handled once.
+    """
+    moment = clock.now()
+    is_stuck = or_(
+        StripeEvent.state == "failed",
+        and_(StripeEvent.state == "received", StripeEvent.received_at < moment - PATIENCE),
+    )
+    with transaction() as session:
+        stuck = select(StripeEvent.id, StripeEvent.state).where(is_stuck).order_by(StripeEvent.received_at).limit(limit)
+        before = {row.id: row.state for row in session.execute(stuck)}
+        armed = session.scalars(
+            update(StripeEvent)
+            .where(StripeEvent.id.in_(before), is_stuck)
+            .values(state="received", attempt_count=0, next_attempt_at=moment)
+            .returning(StripeEvent.id)
+        ).all()
+        for event_id in armed:
+            record_audit(
+                action="event.retried",
+                subject_type="event",
+                subject_id=event_id,
+                before={"state": before[event_id]},
+                after={"state": "received"},
+            )
+            send_after_commit("checkout.handle_event", event_id)
+    return len(armed)
 
 
 @retry_conflicts

@@ -1,6 +1,6 @@
 """What Stripe says, in values of ours, read from plain dicts of its objects: absent fields never crash it (F14)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ class CheckoutFacts:
     amount_total: int
     email: str | None
     customer_name: str
+    country: str | None
     stripe_customer_id: str | None
     stripe_payment_intent_id: str | None
     stripe_invoice_id: str | None
@@ -82,8 +83,19 @@ class DisputeFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FeeFacts:
+    """What Stripe kept of one movement, in minor units of the currency it pays out in; negative when given back."""
+
+    stripe_balance_transaction_id: str
+    stripe_object_id: str
+    amount: int
+    currency: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentFacts:
-    """A PaymentIntent with everything that moved money on it."""
+    """A PaymentIntent with everything that moved money on it, and what Stripe kept of that as far as it is booked."""
 
     id: str
     status: str
@@ -92,6 +104,7 @@ class PaymentFacts:
     charges: tuple[ChargeFacts, ...]
     refunds: tuple[RefundFacts, ...]
     disputes: tuple[DisputeFacts, ...]
+    fees: tuple[FeeFacts, ...] = ()
 
 
 def read_session(session: StripeObject) -> CheckoutFacts:
@@ -112,6 +125,7 @@ def read_session(session: StripeObject) -> CheckoutFacts:
         amount_total=_amount(session.get("amount_total")),
         email=customer.get("email") or session.get("customer_email"),
         customer_name=str(customer.get("name") or ""),
+        country=_country(_mapping(customer.get("address")).get("country")),
         stripe_customer_id=object_id(session.get("customer")),
         stripe_payment_intent_id=object_id(session.get("payment_intent")),
         stripe_invoice_id=object_id(session.get("invoice")),
@@ -128,6 +142,7 @@ def read_payment(
     charges: Sequence[StripeObject],
     refunds: Sequence[RefundFacts],
     disputes: Sequence[DisputeFacts],
+    fees: Sequence[FeeFacts] = (),
 ) -> PaymentFacts:
     """A PaymentIntent and what belongs to it; charges that did not take money are left out."""
     failure = _mapping(intent.get("last_payment_error")).get("message")
@@ -139,7 +154,31 @@ def read_payment(
         charges=tuple(_read_charge(each) for each in charges if _took_money(each)),
         refunds=tuple(refunds),
         disputes=tuple(disputes),
+        fees=tuple(fees),
     )
+
+
+def list_fees(movers: Iterable[StripeObject]) -> list[FeeFacts]:
+    """The fees of charges, refunds and disputes whose balance transactions are expanded; nothing of mere ids.
+
+    A charge's is among them also when it is 0: then it is known that Stripe kept nothing.
+    """
+    fees = []
+    for mover in movers:
+        moves = [mover.get("balance_transaction"), mover.get("failure_balance_transaction")]
+        for move in map(_mapping, [*moves, *(mover.get("balance_transactions") or [])]):
+            is_charge = mover.get("object") == "charge" and _took_money(mover)
+            if isinstance(move.get("id"), str) and (_amount(move.get("fee")) or is_charge):
+                fees.append(
+                    FeeFacts(
+                        stripe_balance_transaction_id=str(move["id"]),
+                        stripe_object_id=str(mover["id"]),
+                        amount=_amount(move.get("fee")),
+                        currency=str(move.get("currency") or mover["currency"]).lower(),
+                        occurred_at=_time(move["created"]),
+                    )
+                )
+    return fees
 
 
 def read_refund(refund: StripeObject) -> RefundFacts:
@@ -235,6 +274,11 @@ def _mapping(value: object) -> StripeObject:
 
 def _metadata(value: object) -> Metadata:
     return {str(key): str(text) for key, text in _mapping(value).items()}
+
+
+def _country(value: object) -> str | None:
+    code = str(value or "").upper()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else None  # noqa: PLR2004 - ISO 3166 alpha-2
 
 
 def _amount(value: object) -> int:

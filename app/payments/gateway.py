@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import BoundedSemaphore
 from typing import Any, cast
 
 import stripe
@@ -23,6 +24,7 @@ from app.payments.facts import (
     Metadata,
     PaymentFacts,
     RefundFacts,
+    list_fees,
     read_dispute,
     read_payment,
     read_refund,
@@ -34,6 +36,11 @@ log = structlog.get_logger()
 TIMEOUT_SECONDS = 8
 NETWORK_RETRIES = 1
 PAGE_SIZE = 100
+# While Stripe hangs, each call holds a thread of the server for some 17 seconds: so many may, the others go on serving
+# pages (F45). Whoever finds no place in two seconds is told to try again.
+MOST_CALLS_AT_ONCE = 12
+PLACE_SECONDS = 2
+_places = BoundedSemaphore(MOST_CALLS_AT_ONCE)
 
 
 class PaymentUnavailable(AppError):
@@ -93,6 +100,7 @@ class SessionRequest:
     cancel_url: str
     expires_at: datetime
     metadata: Metadata
+    origin_metadata: Metadata  # on the session only: how the buyer came here
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -195,7 +203,7 @@ def create_checkout_session(request: SessionRequest) -> CheckoutFacts:
         "cancel_url": request.cancel_url,
         "client_reference_id": request.order_public_id,
         "expires_at": int(request.expires_at.timestamp()),
-        "metadata": request.metadata,
+        "metadata": {**request.origin_metadata, **request.metadata},
         # A session's metadata does not reach its PaymentIntent by itself.
         "payment_intent_data": {"metadata": request.metadata},
     }
@@ -254,9 +262,16 @@ def get_payment(payment_intent_id: str) -> PaymentFacts:
         booked: Any = {**page, "expand": ["data.balance_transaction"]}
         undone: Any = {**page, "expand": ["data.balance_transaction", "data.failure_balance_transaction"]}
         charges = [each.to_dict() for each in client.v1.charges.list(booked).auto_paging_iter()]
-        refunds = [read_refund(each.to_dict()) for each in client.v1.refunds.list(undone).auto_paging_iter()]
-        disputes = [read_dispute(each.to_dict()) for each in client.v1.disputes.list(page).auto_paging_iter()]
-    return read_payment(intent, charges=charges, refunds=refunds, disputes=disputes)
+        refunds = [each.to_dict() for each in client.v1.refunds.list(undone).auto_paging_iter()]
+        disputes = [each.to_dict() for each in client.v1.disputes.list(page).auto_paging_iter()]
+        # Here, where an object that lacks what it must have is Stripe not answering usefully.
+        return read_payment(
+            intent,
+            charges=charges,
+            refunds=[read_refund(each) for each in refunds],
+            disputes=[read_dispute(each) for each in disputes],
+            fees=list_fees([*charges, *refunds, *disputes]),
+        )
 
 
 def get_payment_metadata(payment_intent_id: str) -> Metadata:
@@ -313,7 +328,13 @@ def stripe_client() -> stripe.StripeClient:
 
 @contextmanager
 def stripe_errors(subject: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours; subject names what was asked for, in the log."""
+    """Turn the SDK's errors into ours; subject names what was asked for, in the log.
+
+    Raises PaymentUnavailable also when too many wait for Stripe in this process already.
+    """
+    if not _places.acquire(timeout=PLACE_SECONDS):
+        log.warning("stripe_crowded", subject=subject)
+        raise PaymentUnavailable
     try:
         yield
     except stripe.IdempotencyError as error:
@@ -332,3 +353,5 @@ def stripe_errors(subject: str) -> Iterator[None]:
         # Timeouts, 429, 5xx, an answer that is no JSON or lacks what it must have: the outcome is unknown.
         log.warning("stripe_unavailable", subject=subject, error=type(error).__name__)
         raise PaymentUnavailable from error
+    finally:
+        _places.release()

@@ -217,7 +217,7 @@ def _opened_steps(strand: Strand) -> list[AccessStep]:
     steps = []
     for grant in strand.shown_grants:
         until = f" until {date_long(grant.expires_at)}" if grant.expires_at is not None else ""
-        sentence = f"Course opened{_by_whom(strand)}{until}"
+        sentence = f"Course opened{_by_whom(strand, grant, membership='by')}{until}"
         steps.append(make_step(strand, "grant", "ok", sentence, grant.granted_at, **_grant_ids(strand, grant)))
     if not steps and strand.seat is not None and strand.seat.claimed_by_id is not None:
         steps.append(make_step(strand, "grant", "broken", "The seat was taken, but it opened no course", None))
@@ -229,18 +229,22 @@ def _ended_steps(strand: Strand) -> list[AccessStep]:
     for grant in strand.shown_grants:
         ids = _grant_ids(strand, grant)
         if grant.revoked_at is not None:
-            sentence = f"Access closed{_by_whom(strand)}"
+            sentence = f"Access closed{_by_whom(strand, grant, membership='with')}"
             steps.append(make_step(strand, "grant", "broken", sentence, grant.revoked_at, **ids))
         elif grant.suspended_at is not None:
-            steps.append(make_step(strand, "grant", "waiting", "Access put on hold", grant.suspended_at, **ids))
+            sentence = f"Access put on hold{_by_whom(strand, grant, membership='with')}"
+            steps.append(make_step(strand, "grant", "waiting", sentence, grant.suspended_at, **ids))
         elif grant.expires_at is not None and grant.expires_at <= strand.moment:
             sentence = "The time of the access ran out"
             steps.append(make_step(strand, "grant", "broken", sentence, grant.expires_at, **ids))
     return steps
 
 
-def _by_whom(strand: Strand) -> str:
-    return " by our team" if strand.order is None and strand.membership is None else ""
+def _by_whom(strand: Strand, grant: Grant, *, membership: str) -> str:
+    """Who did it, where no payment of this strand did; membership is the word that stands before one."""
+    if strand.membership is not None:
+        return f" {membership} your membership"
+    return " by our team" if strand.order is None and grant.seat_id is None else ""
 
 
 def _grant_ids(strand: Strand, grant: Grant) -> dict[str, str]:

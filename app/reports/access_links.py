@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from app.checkout.access_links import ACCESS_PURPOSE
 from app.enrollment.seats import InvitationReplaced
 from app.errors import NotFound
-from app.reports.access import explain_courses, find_claim_version
+from app.reports.access import explain_courses, find_claim_version, find_link_version
 from app.reports.access_shape import AccessTrace
 from app.signing import LinkInvalid, read_link
 
@@ -25,6 +25,7 @@ class AccessLink:
     order_public_id: str = ""
     seat_public_id: str = ""
     claim_version: int = 0
+    order_version: int = 0
 
 
 def read_access_link(token: str) -> AccessLink:
@@ -33,7 +34,9 @@ def read_access_link(token: str) -> AccessLink:
         raise LinkInvalid
     match read_link(ACCESS_PURPOSE, token, max_age_seconds=ACCESS_LINK_SECONDS):
         case [str(order)] if order.startswith("ord_"):
-            return AccessLink(order_public_id=order)
+            return AccessLink(order_public_id=order, order_version=1)
+        case [str(order), int(version)] if order.startswith("ord_"):
+            return AccessLink(order_public_id=order, order_version=version)
         case [str(seat), int(version)] if seat.startswith("seat_"):
             return AccessLink(seat_public_id=seat, claim_version=version)
     raise LinkInvalid
@@ -43,11 +46,13 @@ def explain_link(link: AccessLink, *, viewer_id: int | None = None) -> list[Acce
     """A trace for each course of the link's order or seat, as its holder may see it.
 
     viewer_id is the account signed in where the link was opened: it is judged, and the link’s purchase is context.
-    Of other purchases only the grant that decides is kept. Raises NotFound when the order is gone,
-    InvitationReplaced when the seat is.
+    Of other purchases only the grant that decides is kept. Raises NotFound when the order is gone
+    or moved to another address, InvitationReplaced when the seat is.
     """
     if link.seat_public_id and find_claim_version(link.seat_public_id) != link.claim_version:
         raise InvitationReplaced
+    if link.order_public_id and find_link_version(link.order_public_id) != link.order_version:
+        raise NotFound
     traces = explain_courses(
         user_id=viewer_id,
         order_public_id=link.order_public_id or None,

@@ -10,7 +10,7 @@ from app.reports.access_facts import Facts
 from app.reports.access_mails import is_scheduled
 from app.reports.access_shape import AccessVerdict, Fix
 from app.reports.access_strands import Strand, is_live
-from app.reports.access_words import CLOSED_ACCOUNT, HIDDEN_COURSE, NEAR, NOTHING, RANKS, VERDICTS
+from app.reports.access_words import CLOSED_ACCOUNT, MEMBERSHIP, NEAR, NOTHING, RANKS, VERDICTS
 
 UNPAID_CODES = {"pending": "unpaid", "processing": "processing", "failed": "failed", "expired": "expired"}
 ENDED_CODES = {"lost": "dispute_lost", "refunded": "refunded", "disputed": "disputed"}
@@ -104,8 +104,8 @@ def make_verdict(code: str, *, facts: Facts, course_id: int, strand: Strand | No
         template, fix = words.others, _fix_of_others(words.fix)
     if code == "open" and person is not None and not person.is_active:
         template, fix = CLOSED_ACCOUNT, "contact"
-    elif code == "open" and course.status == "draft":
-        template, fix = HIDDEN_COURSE, "contact"
+    elif code in MEMBERSHIP and strand is not None and strand.membership is not None:
+        template = MEMBERSHIP[code]
     sentence = template.format(
         course=course.title,
         own=_own_address(facts),

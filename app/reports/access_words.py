@@ -203,4 +203,9 @@ RANKS: dict[str, int] = {code: rank for rank, code in enumerate(NEAR)}
 
 # The grant is live, and something else is in the way.
 CLOSED_ACCOUNT = "{course} is in the account of {own}, but that account is closed."
-HIDDEN_COURSE = "{course} is in the account of {own}, but the course isn’t public at the moment."
+# A membership opened the course and ended or paused: no bank and no order stands behind the sentence.
+MEMBERSHIP = {
+    "disputed": "Your membership is on hold, and {course} with it.",
+    "closed": "Your membership closed{on}, and {course} with it. Your progress is kept.",
+    "access_ended": "Your membership ran out{on}, and {course} with it. Your progress is kept.",
+}

@@ -16,7 +16,7 @@ from app.config import Settings
 from app.formatting import date_long, datetime_short
 from app.reports.access_shape import AccessStep, AccessTrace
 from app.reports.library import find_first_lesson
-from app.site.browser import list_browser_orders
+from app.site.browser import began_here
 from app.site.drawings import cover_url
 from app.site.viewer import list_owned_course_ids
 
@@ -144,13 +144,18 @@ def _resend(trace: AccessTrace, token: str) -> Action:
     if not token:
         # Who gave the seat away holds the order's link, who is invited the seat's.
         is_giver = trace.verdict.code == "gift_unclaimed"
-        token = make_access_token(trace.order_public_id) if is_giver else _seat_token(trace)
+        token = _order_token(trace) if is_giver else _seat_token(trace)
     return Action(
         label="Send the claim link again",
         url=url_for("site.resend_access_link", token=token),
         icon="mail",
         method="post",
     )
+
+
+def _order_token(trace: AccessTrace) -> str:
+    order = find_order_by_public_id(trace.order_public_id)
+    return make_access_token(trace.order_public_id, order.link_version if order is not None else 1)
 
 
 def _seat_token(trace: AccessTrace) -> str:
@@ -162,7 +167,7 @@ def _order_or_find(trace: AccessTrace, user: User | None, label: str) -> Action:
     order = find_order_by_public_id(trace.order_public_id)
     if order is not None:
         is_theirs = user is not None and (order.user_id == user.id or order.email == (proved_email(user) or "-"))
-        if is_theirs or order.public_id in list_browser_orders():
+        if is_theirs or began_here(order):
             return Action(label=label, url=url_for("site.order", order=order.public_id))
     return Action(label="Find my order", url=url_for("site.find_order"))
 

@@ -11,6 +11,7 @@ from flask import Response, current_app, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.blog.reads import count_read
 from app.blog.services import find_post_by_old_slug
 from app.config import Settings
 from app.errors import NotFound
@@ -18,6 +19,7 @@ from app.front_matter import UNUSABLE
 from app.reports import pages
 from app.reports.pages import BlogPage, PostReport
 from app.site.blueprint import blueprint
+from app.site.came_from import is_reading, mark_course_links, note_page
 from app.site.cards import read_page_number, show_course, show_page, show_posts
 from app.site.catalog import MOVED
 from app.site.drawings import cover_url
@@ -74,6 +76,9 @@ def post(slug: str) -> AnyResponse:
         report = pages.get_post_report(slug=slug)
     except NotFound:
         return _redirect_moved(slug)
+    if is_reading():
+        count_read(report.post.card.post_id)
+    note_page(report.post.card.slug)
     return render_page("post.html", facts=report, values=lambda: _show_post_report(report))
 
 
@@ -155,7 +160,7 @@ def _show_post(report: PostReport) -> PostView:
         cover_url=cover_url(card.slug, card.cover_path),
         cover_square_url=cover_url(card.slug, card.cover_path, ratio="1:1"),
         # Rendered and sanitized when it was saved (app/markdown.py).
-        body_html=Markup(report.post.body_html),  # noqa: S704
+        body_html=Markup(mark_course_links(report.post.body_html, card.slug)),  # noqa: S704
         toc=[(heading.level, heading.id, heading.text) for heading in report.post.headings],
         share=_share(canonical_url(f"/blog/{card.slug}"), card.title),
     )

@@ -4,6 +4,8 @@ import secrets
 
 from flask import request, session
 
+from app.checkout.orders import OrderView
+
 BROWSER_KEY = "browser"
 ORDERS_KEY = "orders"
 MOST_ORDERS = 10
@@ -27,6 +29,11 @@ def remember_order(public_id: str) -> None:
     orders = [each for each in list_browser_orders() if each != public_id]
     session[ORDERS_KEY] = [*orders, public_id][-MOST_ORDERS:]
     session.permanent = True
+
+
+def began_here(order: OrderView) -> bool:
+    """Whether this browser began the order, and it has not moved to another address since."""
+    return order.link_version == 1 and order.public_id in list_browser_orders()
 
 
 def list_browser_orders() -> list[str]:

@@ -11,15 +11,17 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.catalog import services
 from app.catalog.cards import PUBLIC_STATUSES
 from app.catalog.course_files import LEVELS
-from app.catalog.course_pages import ALL_STATUSES, CoursePage
+from app.catalog.course_pages import ALL_STATUSES, CoursePage, LessonLine, LessonPage
 from app.catalog.search import LONGEST_SEARCH, Sort
 from app.config import Settings
-from app.enrollment.services import NO_PROGRESS, Progress, get_progress
+from app.enrollment.services import NO_PROGRESS, Progress, find_opening, get_progress
 from app.errors import InvalidInput, NotFound
 from app.money import to_decimal
 from app.reports import pages
+from app.reports.library import list_course_slugs
 from app.reports.pages import CourseReport
 from app.site.blueprint import blueprint
+from app.site.came_from import note_page
 from app.site.cards import (
     CourseCardView,
     OfferView,
@@ -30,7 +32,7 @@ from app.site.cards import (
     show_page,
     show_posts,
 )
-from app.site.viewer import canonical_url, get_viewer, list_owned_course_ids, render_page
+from app.site.viewer import canonical_url, get_viewer, list_owned_since, render_page
 
 SORTS: dict[str, Sort] = {"newest": "newest", "price": "price", "title": "title"}
 PRICES = ("free", "paid")
@@ -40,7 +42,7 @@ MOVED = "public, max-age=300"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LessonView:
-    """A lesson in the curriculum; url is None when it is not open to who is looking."""
+    """A lesson in the curriculum; url is None when it is not open to who is looking, or not yet."""
 
     slug: str
     title: str
@@ -48,6 +50,7 @@ class LessonView:
     is_preview: bool
     url: str | None
     is_done: bool
+    opens_at: datetime | None = None  # none: open, or not to be opened by who is looking
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,14 +146,15 @@ def courses() -> Response:
 @blueprint.get("/courses/<slug>")
 def course(slug: str) -> AnyResponse:
     try:
-        report = pages.get_course_report(slug=slug, statuses=visible_statuses())
+        report = pages.get_course_report(slug=slug, statuses=visible_statuses(slug))
     except NotFound:
         return redirect_moved_course(slug)
+    note_page()
     code = _read_code()
     return render_page(
         "course.html",
         facts=(report, code),
-        values=lambda: {**_show_course_report(report), "promotion_code": code},
+        values=lambda: {**show_course_report(report), "promotion_code": code},
     )
 
 
@@ -162,10 +166,14 @@ def _read_code() -> str:
         return ""
 
 
-def visible_statuses() -> tuple[str, ...]:
-    """Drafts exist for staff only."""
+def visible_statuses(slug: str) -> tuple[str, ...]:
+    """Drafts exist for staff, and for who has the course: one that was taken off the shop stays theirs (F58)."""
     viewer = get_viewer()
-    return ALL_STATUSES if viewer is not None and viewer.is_staff else PUBLIC_STATUSES
+    if viewer is not None and viewer.is_staff:
+        return ALL_STATUSES
+    owned_ids = list_owned_since()
+    is_owned = bool(owned_ids) and slug in list_course_slugs(sorted(owned_ids)).values()
+    return ALL_STATUSES if is_owned else PUBLIC_STATUSES
 
 
 def redirect_moved_course(slug: str, lesson: str | None = None) -> AnyResponse:
@@ -190,27 +198,43 @@ def read_progress(course_id: int) -> Progress:
 
 
 def show_sections(
-    sections: tuple[Any, ...], *, course_slug: str, is_open: bool, progress: Progress
+    sections: tuple[Any, ...], *, course_slug: str, open_since: datetime | None, progress: Progress
 ) -> list[SectionView]:
-    """The curriculum with links where lessons are open: all of them to owners, previews to everybody."""
+    """The curriculum with links where lessons are open: to owners once each one's day has come, previews to everybody.
+
+    open_since: when the course opened to who is looking (UTC); None where it is not open.
+    """
     return [
         SectionView(
             title=section.title,
             summary=section.summary,
-            lessons=[
-                LessonView(
-                    slug=lesson.slug,
-                    title=lesson.title,
-                    minutes=lesson.minutes,
-                    is_preview=lesson.is_preview and not is_open,
-                    url=lesson_url(course_slug, lesson.slug) if is_open or lesson.is_preview else None,
-                    is_done=lesson.lesson_id in progress.done_lesson_ids,
-                )
-                for lesson in section.lessons
-            ],
+            lessons=[_show_lesson(lesson, course_slug, open_since, progress) for lesson in section.lessons],
         )
         for section in sections
     ]
+
+
+def _show_lesson(
+    lesson: LessonLine, course_slug: str, open_since: datetime | None, progress: Progress
+) -> LessonView:  # fmt: skip
+    opens_at = find_lesson_opening(lesson, open_since)
+    is_open = lesson.is_preview or (open_since is not None and opens_at is None)
+    return LessonView(
+        slug=lesson.slug,
+        title=lesson.title,
+        minutes=lesson.minutes,
+        is_preview=lesson.is_preview and open_since is None,
+        url=lesson_url(course_slug, lesson.slug) if is_open else None,
+        is_done=lesson.lesson_id in progress.done_lesson_ids,
+        opens_at=opens_at,
+    )
+
+
+def find_lesson_opening(lesson: LessonLine | LessonPage, open_since: datetime | None) -> datetime | None:
+    """When a lesson opens to an owner; None where it is open, and for whom the course is not open."""
+    if open_since is None or lesson.is_preview:
+        return None
+    return find_opening(drip_days=lesson.drip_days, since=open_since)
 
 
 def lesson_url(course_slug: str, lesson_slug: str) -> str:
@@ -219,15 +243,16 @@ def lesson_url(course_slug: str, lesson_slug: str) -> str:
 
 
 def show_progress(sections: list[SectionView], page: CoursePage, progress: Progress) -> ProgressView:
-    """Progress with the lesson to go on with: the last opened one unless done, else the first that is not done."""
+    """Progress with the lesson to go on with: the last opened one unless done, else the first open one that is not."""
     lines = [line for section in page.sections for line in section.lessons]
-    open_lines = [line for line in lines if line.lesson_id not in progress.done_lesson_ids]
+    urls = {lesson.slug: lesson.url for section in sections for lesson in section.lessons}
+    open_lines = [line for line in lines if line.lesson_id not in progress.done_lesson_ids and urls[line.slug]]
     following = next((line for line in open_lines if line.lesson_id == progress.last_lesson_id), None)
     following = following or next(iter(open_lines or lines), None)
     return ProgressView(
         done=sum(lesson.is_done for section in sections for lesson in section.lessons),
         total=len(lines),
-        next_url=lesson_url(page.card.slug, following.slug) if following else None,
+        next_url=urls[following.slug] if following else None,
     )
 
 
@@ -244,12 +269,13 @@ def _read_filters() -> dict[str, str]:
     }
 
 
-def _show_course_report(report: CourseReport) -> dict[str, Any]:
+def show_course_report(report: CourseReport) -> dict[str, Any]:
+    """What course.html takes, for whoever is looking."""
     page = report.page
-    is_owned = page.card.course_id in list_owned_course_ids()
+    since = list_owned_since().get(page.card.course_id)
     progress = read_progress(page.card.course_id)
-    sections = show_sections(page.sections, course_slug=page.card.slug, is_open=is_owned, progress=progress)
-    own_progress = show_progress(sections, page, progress) if is_owned else None
+    sections = show_sections(page.sections, course_slug=page.card.slug, open_since=since, progress=progress)
+    own_progress = show_progress(sections, page, progress) if since is not None else None
     settings: Settings = current_app.config["SETTINGS"]
     view = _show_course_page(page, own_progress)
     return {

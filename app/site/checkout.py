@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts.services import proved_email
 from app.accounts.sessions import current_user_or_none
-from app.blog.reading import find_post_id
 from app.checkout.access_links import make_access_token
 from app.checkout.choices import Buyer, get_choice
 from app.checkout.consents import ConsentNeeded
@@ -20,7 +19,8 @@ from app.extensions import limiter
 from app.payments.gateway import PaymentUnavailable
 from app.reports.library import find_course_slug, find_first_lesson
 from app.site.blueprint import blueprint
-from app.site.browser import get_browser_key, has_browser_key, list_browser_orders, remember_order
+from app.site.browser import began_here, get_browser_key, has_browser_key, list_browser_orders, remember_order
+from app.site.came_from import read_origin
 from app.site.checkout_forms import form_values, has_page_fields, read_email, read_wish, shape_checkout
 from app.site.origin import refuse_cross_site
 from app.site.shapes import shape_order
@@ -54,8 +54,7 @@ def start_checkout_view() -> BaseResponse:
             price_public_id=price_id,
             buyer=_get_buyer(),
             wish=read_wish(),
-            post_id=find_post_id(request.form.get("post", "")),
-            place=request.form.get("place", ""),
+            origin=read_origin(),
         )
     except (EmailNeeded, ConsentNeeded, CodeUnusable, InvalidInput) as error:
         return _answer_refusal(error, price_id)
@@ -87,7 +86,7 @@ def checkout_success() -> BaseResponse:
         refund_until=order.refund_until,
         poll_url=url_for("site.checkout_status", order=order.public_id),
         seats_url=url_for("site.seats", order=order.public_id),
-        access_url=url_for("site.access", token=make_access_token(order.public_id)),
+        access_url=url_for("site.access", token=make_access_token(order.public_id, order.link_version)),
         retry_price_id=order.price_public_id,
     )
     return Response(page)
@@ -185,7 +184,7 @@ def _settle_quietly(order: OrderView) -> OrderView:
 
 
 def _is_own(order: OrderView) -> bool:
-    if order.public_id in list_browser_orders():
+    if began_here(order):
         return True
     user = current_user_or_none()
     if user is None:

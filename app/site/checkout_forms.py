@@ -28,6 +28,7 @@ from app.checkout.consents import list_consents
 from app.checkout.quote import Quote, make_quote
 from app.config import CONSENTS, Settings
 from app.errors import AppError, InvalidInput
+from app.site.came_from import read_came
 from app.site.shapes import shape_choice
 
 LONGEST_FIELD = 1000
@@ -107,7 +108,9 @@ def shape_checkout(price_id: str, *, buyer_key: str, error: AppError | None) -> 
             for price in list_current_prices(product_id=choice.product.id)
             if price.price_id != price_id
         ],
+        "came": values.get("came", "")[:LONGEST_FIELD] or read_came(),
         "post": values.get("post", "")[:LONGEST_FIELD],
+        "place": values.get("place", "")[:LONGEST_FIELD],
         "refund_days": settings.refund_days,
         "is_tax_enabled": settings.is_tax_enabled,
         "is_tax_included": settings.tax_behavior == "inclusive",
@@ -186,5 +189,5 @@ def read_email(user: User | None) -> str | None:
 
 def form_values() -> Mapping[str, str]:
     """The fields a redirect to our checkout page carries on."""
-    names = ("quantity", "code", "purpose", "post")
+    names = ("quantity", "code", "purpose", "post", "place")
     return {name: request.form[name] for name in names if request.form.get(name)}

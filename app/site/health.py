@@ -15,6 +15,7 @@ from sqlalchemy import text
 from app.config import Settings
 from app.db import db
 from app.errors import AppError, NotFound
+from app.metrics import render_counters
 from app.payments.overdue import sound_alarm
 from app.reports.health import Health, read_health
 from app.site.blueprint import blueprint
@@ -85,7 +86,7 @@ def metrics() -> Response:
     sound_alarm()
     registry = CollectorRegistry()
     registry.register(HealthCollector(read_health()))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry) + render_counters(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _has_token() -> bool:

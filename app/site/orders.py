@@ -23,7 +23,7 @@ from app.errors import InvalidInput, NotFound
 from app.extensions import limiter
 from app.reports.library import LibraryCourse, get_library
 from app.site.blueprint import blueprint
-from app.site.browser import list_browser_orders
+from app.site.browser import began_here, list_browser_orders
 from app.site.drawings import cover_url
 from app.site.origin import refuse_cross_site
 from app.site.seats import has_seats_of
@@ -56,7 +56,7 @@ def orders() -> str:
 def order(order: str) -> str:
     if order in list_browser_orders():
         found = find_order_by_public_id(order)
-        if found is not None:
+        if found is not None and began_here(found):
             return _render_order(
                 found, shape_order(found), seats_url=_seats_url(found) if has_seats_of(order) else None
             )
@@ -106,7 +106,7 @@ def _render_order(found: OrderView, shaped: dict[str, Any], *, seats_url: str | 
         seats=summarize_seats(order_ids=[found.id]).get(found.id) if seats_url is not None else None,
         seats_url=seats_url,
         refund_until=found.refund_until,
-        access_url=url_for("site.access", token=make_access_token(found.public_id)),
+        access_url=url_for("site.access", token=make_access_token(found.public_id, found.link_version)),
     )
 
 
@@ -117,7 +117,8 @@ def _shape_rows(orders: Sequence[OrderView]) -> list[dict[str, Any]]:
 
 
 def _shape_course(course: LibraryCourse) -> dict[str, Any]:
-    next_url = url_for("site.lesson", slug=course.card.slug, lesson=course.next_slug) if course.next_slug else None
+    is_ready = course.next_slug is not None and course.next_opens_at is None
+    next_url = url_for("site.lesson", slug=course.card.slug, lesson=course.next_slug) if is_ready else None
     return {
         "slug": course.card.slug,
         "title": course.card.title,
@@ -128,4 +129,5 @@ def _shape_course(course: LibraryCourse) -> dict[str, Any]:
         "next_url": next_url,
         "next_title": course.next_title,
         "next_minutes": course.next_minutes,
+        "next_opens_at": course.next_opens_at,
     }

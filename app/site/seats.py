@@ -32,7 +32,7 @@ from app.errors import AppError, InvalidInput, NotFound
 from app.extensions import csrf, limiter
 from app.site import limits
 from app.site.blueprint import blueprint
-from app.site.browser import list_browser_orders
+from app.site.browser import began_here, list_browser_orders
 from app.site.checkout_forms import format_day, read_gift_day
 from app.site.origin import refuse_cross_site
 from app.site.viewer import canonical_url
@@ -95,7 +95,7 @@ def find_own_order(public_id: str) -> OrderView:
         except NotFound:
             pass
     found = find_order_by_public_id(public_id) if public_id in list_browser_orders() else None
-    if found is None or found.user_id is not None:
+    if found is None or found.user_id is not None or not began_here(found):
         raise NotFound
     if found.paid_at is None or found.paid_at < clock.now() - GUEST_ACCESS:
         raise NotFound

@@ -7,18 +7,21 @@ cookie gets a page of their own that nobody stores.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, current_app, has_request_context, make_response, render_template, request
 from flask import get_flashed_messages as flask_flashed_messages
 
+from app.accounts.permissions import list_permissions
 from app.accounts.sessions import current_user_or_none, has_session_cookie
 from app.caching import keep_public
-from app.checkout.orders import list_guest_course_ids
+from app.checkout.orders import list_guest_open_since
 from app.config import Settings
-from app.enrollment.services import list_open_course_ids
+from app.enrollment.services import list_open_since
 from app.site.browser import list_browser_orders
 from app.site.drawings import cover_url
+from app.site.media import picture_srcset
 from app.site.remembered import PageMemory, RememberedPage
 from app.site.static_files import static_url
 
@@ -29,6 +32,7 @@ __all__ = [
     "get_viewer",
     "has_session_cookie",
     "list_owned_course_ids",
+    "list_owned_since",
     "render_page",
 ]
 
@@ -37,7 +41,7 @@ HTML = "text/html; charset=utf-8"
 TAGLINE = "Practical courses that end with something that runs."
 # Kept with the request, not in g: in tests and commands an app context outlives a request.
 VIEWER_KEY = "tuition.viewer"
-OWNED_KEY = "tuition.owned_course_ids"
+OWNED_KEY = "tuition.owned_since"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +68,7 @@ def init_app(app: Flask) -> None:
     app.extensions["page_memory"] = PageMemory()
     app.context_processor(_context)
     app.jinja_env.globals["static_url"] = static_url
+    app.jinja_env.filters.update(cover=cover_url, srcset=picture_srcset)
     # Flask's own would touch the session of every visitor.
     app.jinja_env.globals["get_flashed_messages"] = _flashed_messages
 
@@ -73,7 +78,7 @@ def get_viewer() -> Viewer | None:
     if VIEWER_KEY not in request.environ:
         user = current_user_or_none()
         request.environ[VIEWER_KEY] = user and Viewer(
-            user_id=user.id, name=user.name, email=user.email, is_staff=any(role.permissions for role in user.roles)
+            user_id=user.id, name=user.name, email=user.email, is_staff=bool(list_permissions(user.roles))
         )
     viewer: Viewer | None = request.environ[VIEWER_KEY]
     return viewer
@@ -81,16 +86,22 @@ def get_viewer() -> Viewer | None:
 
 def list_owned_course_ids() -> set[int]:
     """The courses this browser may open: by its account, or by its orders as a guest. Read once for each request."""
+    return set(list_owned_since())
+
+
+def list_owned_since() -> dict[int, datetime]:
+    """The same courses with the moment (UTC) they opened first."""
     if OWNED_KEY not in request.environ:
-        owned: set[int] = set()
+        owned: dict[int, datetime] = {}
         viewer = get_viewer()
-        if viewer is not None:
-            owned |= list_open_course_ids(user_id=viewer.user_id)
         if has_session_cookie():
-            owned |= list_guest_course_ids(order_public_ids=list_browser_orders())
+            owned |= list_guest_open_since(order_public_ids=list_browser_orders())
+        if viewer is not None:
+            for course_id, since in list_open_since(user_id=viewer.user_id).items():
+                owned[course_id] = min(since, owned.get(course_id, since))
         request.environ[OWNED_KEY] = owned
-    owned_ids: set[int] = request.environ[OWNED_KEY]
-    return owned_ids
+    found: dict[int, datetime] = request.environ[OWNED_KEY]
+    return found
 
 
 def render_page(template: str, *, facts: Hashable, values: Callable[[], dict[str, Any]]) -> Response:

@@ -26,15 +26,9 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
     )
     with op.batch_alter_table("audit_entries", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_audit_entries_action"), ["action"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_audit_entries_created_at"), ["created_at"], unique=False
-        )
-        batch_op.create_index(
-            "ix_audit_entries_subject", ["subject_type", "subject_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_audit_entries_action"), ["action"], unique=False)
+        batch_op.create_index(batch_op.f("ix_audit_entries_created_at"), ["created_at"], unique=False)
+        batch_op.create_index("ix_audit_entries_subject", ["subject_type", "subject_id"], unique=False)
 
     op.create_table(
         "categories",
@@ -72,12 +66,8 @@ def upgrade():
         sa.UniqueConstraint("message_id", name=op.f("uq_messages_message_id")),
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_messages_due", ["sent_at", "send_after"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_messages_to_address"), ["to_address"], unique=False
-        )
+        batch_op.create_index("ix_messages_due", ["sent_at", "send_after"], unique=False)
+        batch_op.create_index(batch_op.f("ix_messages_to_address"), ["to_address"], unique=False)
 
     op.create_table(
         "products",
@@ -90,12 +80,8 @@ def upgrade():
         sa.Column("taken_seats", sa.Integer(), nullable=False),
         sa.Column("stripe_product_id", sa.String(length=255), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('course', 'bundle', 'membership')", name=op.f("ck_products_kind")
-        ),
-        sa.CheckConstraint(
-            "status IN ('active', 'archived')", name=op.f("ck_products_status")
-        ),
+        sa.CheckConstraint("kind IN ('course', 'bundle', 'membership')", name=op.f("ck_products_kind")),
+        sa.CheckConstraint("status IN ('active', 'archived')", name=op.f("ck_products_status")),
         sa.CheckConstraint(
             "capacity IS NULL OR taken_seats <= capacity",
             name=op.f("ck_products_capacity"),
@@ -103,9 +89,7 @@ def upgrade():
         sa.CheckConstraint("taken_seats >= 0", name=op.f("ck_products_taken_seats")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
         sa.UniqueConstraint("public_id", name=op.f("uq_products_public_id")),
-        sa.UniqueConstraint(
-            "stripe_product_id", name=op.f("uq_products_stripe_product_id")
-        ),
+        sa.UniqueConstraint("stripe_product_id", name=op.f("uq_products_stripe_product_id")),
     )
     op.create_table(
         "promotion_codes",
@@ -141,15 +125,11 @@ def upgrade():
             "percent_off IS NULL OR (percent_off > 0 AND percent_off <= 100)",
             name=op.f("ck_promotion_codes_percent_off"),
         ),
-        sa.CheckConstraint(
-            "redeemed_count >= 0", name=op.f("ck_promotion_codes_redeemed_count")
-        ),
+        sa.CheckConstraint("redeemed_count >= 0", name=op.f("ck_promotion_codes_redeemed_count")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_promotion_codes")),
         sa.UniqueConstraint("code", name=op.f("uq_promotion_codes_code")),
         sa.UniqueConstraint("public_id", name=op.f("uq_promotion_codes_public_id")),
-        sa.UniqueConstraint(
-            "stripe_coupon_id", name=op.f("uq_promotion_codes_stripe_coupon_id")
-        ),
+        sa.UniqueConstraint("stripe_coupon_id", name=op.f("uq_promotion_codes_stripe_coupon_id")),
     )
     op.create_table(
         "roles",
@@ -182,15 +162,9 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stripe_events")),
     )
     with op.batch_alter_table("stripe_events", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_stripe_events_due", ["state", "next_attempt_at"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_stripe_events_object_id"), ["object_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_stripe_events_type"), ["type"], unique=False
-        )
+        batch_op.create_index("ix_stripe_events_due", ["state", "next_attempt_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stripe_events_object_id"), ["object_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stripe_events_type"), ["type"], unique=False)
 
     op.create_table(
         "subscribers",
@@ -249,9 +223,7 @@ def upgrade():
         sa.UniqueConstraint("public_id", name=op.f("uq_api_keys_public_id")),
     )
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_api_keys_user_id"), ["user_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_api_keys_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "courses",
@@ -303,9 +275,7 @@ def upgrade():
         sa.UniqueConstraint("slug", name=op.f("uq_courses_slug")),
     )
     with op.batch_alter_table("courses", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_courses_category_id"), ["category_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_courses_category_id"), ["category_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_courses_status"), ["status"], unique=False)
 
     op.create_table(
@@ -323,22 +293,14 @@ def upgrade():
             ["products.id"],
             name=op.f("fk_memberships_product_id_products"),
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_memberships_user_id_users")
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_memberships_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_memberships")),
         sa.UniqueConstraint("public_id", name=op.f("uq_memberships_public_id")),
-        sa.UniqueConstraint(
-            "stripe_subscription_id", name=op.f("uq_memberships_stripe_subscription_id")
-        ),
+        sa.UniqueConstraint("stripe_subscription_id", name=op.f("uq_memberships_stripe_subscription_id")),
     )
     with op.batch_alter_table("memberships", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_memberships_product_id"), ["product_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_memberships_user_id"), ["user_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_memberships_product_id"), ["product_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_memberships_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "orders",
@@ -376,38 +338,24 @@ def upgrade():
             "total_amount >= 0 AND subtotal_amount >= 0 AND discount_amount >= 0",
             name=op.f("ck_orders_amounts"),
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_orders_user_id_users")
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_orders_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sa.UniqueConstraint("number", name=op.f("uq_orders_number")),
         sa.UniqueConstraint("public_id", name=op.f("uq_orders_public_id")),
-        sa.UniqueConstraint(
-            "stripe_payment_intent_id", name=op.f("uq_orders_stripe_payment_intent_id")
-        ),
+        sa.UniqueConstraint("stripe_payment_intent_id", name=op.f("uq_orders_stripe_payment_intent_id")),
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_orders_buyer_key"), ["buyer_key"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_orders_check_after"), ["check_after"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_orders_created_at"), ["created_at"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_orders_buyer_key"), ["buyer_key"], unique=False)
+        batch_op.create_index(batch_op.f("ix_orders_check_after"), ["check_after"], unique=False)
+        batch_op.create_index(batch_op.f("ix_orders_created_at"), ["created_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_orders_email"), ["email"], unique=False)
-        batch_op.create_index(
-            "ix_orders_state_created", ["state", "created_at"], unique=False
-        )
+        batch_op.create_index("ix_orders_state_created", ["state", "created_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_orders_stripe_customer_id"),
             ["stripe_customer_id"],
             unique=False,
         )
-        batch_op.create_index(
-            batch_op.f("ix_orders_user_id"), ["user_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_orders_user_id"), ["user_id"], unique=False)
         batch_op.create_index(
             "uq_orders_open",
             ["buyer_key", "choice_key"],
@@ -450,12 +398,8 @@ def upgrade():
         sa.UniqueConstraint("slug", name=op.f("uq_posts_slug")),
     )
     with op.batch_alter_table("posts", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_posts_category_id"), ["category_id"], unique=False
-        )
-        batch_op.create_index(
-            "ix_posts_listing", ["status", "published_at"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_posts_category_id"), ["category_id"], unique=False)
+        batch_op.create_index("ix_posts_listing", ["status", "published_at"], unique=False)
 
     op.create_table(
         "prices",
@@ -476,25 +420,19 @@ def upgrade():
             "status IN ('scheduled', 'active', 'retired')",
             name=op.f("ck_prices_status"),
         ),
-        sa.CheckConstraint(
-            "type IN ('one_time', 'recurring')", name=op.f("ck_prices_type")
-        ),
+        sa.CheckConstraint("type IN ('one_time', 'recurring')", name=op.f("ck_prices_type")),
         sa.CheckConstraint(
             "currency = lower(currency) AND length(currency) = 3",
             name=op.f("ck_prices_currency"),
         ),
         sa.CheckConstraint("unit_amount >= 0", name=op.f("ck_prices_unit_amount")),
-        sa.ForeignKeyConstraint(
-            ["product_id"], ["products.id"], name=op.f("fk_prices_product_id_products")
-        ),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_prices_product_id_products")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prices")),
         sa.UniqueConstraint("public_id", name=op.f("uq_prices_public_id")),
         sa.UniqueConstraint("stripe_price_id", name=op.f("uq_prices_stripe_price_id")),
     )
     with op.batch_alter_table("prices", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_prices_product_id"), ["product_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_prices_product_id"), ["product_id"], unique=False)
         batch_op.create_index(
             "uq_prices_active",
             ["product_id", "currency"],
@@ -519,9 +457,7 @@ def upgrade():
             name=op.f("fk_promotion_code_products_promotion_code_id_promotion_codes"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint(
-            "promotion_code_id", "product_id", name=op.f("pk_promotion_code_products")
-        ),
+        sa.PrimaryKeyConstraint("promotion_code_id", "product_id", name=op.f("pk_promotion_code_products")),
     )
     op.create_table(
         "sign_in_links",
@@ -542,9 +478,7 @@ def upgrade():
         sa.UniqueConstraint("public_id", name=op.f("uq_sign_in_links_public_id")),
     )
     with op.batch_alter_table("sign_in_links", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_sign_in_links_user_id"), ["user_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_sign_in_links_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "user_roles",
@@ -583,9 +517,7 @@ def upgrade():
         sa.UniqueConstraint("token_hash", name=op.f("uq_user_sessions_token_hash")),
     )
     with op.batch_alter_table("user_sessions", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_user_sessions_user_id"), ["user_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_user_sessions_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "checkout_attempts",
@@ -603,12 +535,8 @@ def upgrade():
             name=op.f("fk_checkout_attempts_order_id_orders"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_checkout_attempts")),
-        sa.UniqueConstraint(
-            "idempotency_key", name=op.f("uq_checkout_attempts_idempotency_key")
-        ),
-        sa.UniqueConstraint(
-            "order_id", "number", name=op.f("uq_checkout_attempts_order_id_number")
-        ),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_checkout_attempts_idempotency_key")),
+        sa.UniqueConstraint("order_id", "number", name=op.f("uq_checkout_attempts_order_id_number")),
         sa.UniqueConstraint(
             "stripe_checkout_session_id",
             name=op.f("uq_checkout_attempts_stripe_checkout_session_id"),
@@ -627,9 +555,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_course_slugs")),
     )
     with op.batch_alter_table("course_slugs", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_course_slugs_course_id"), ["course_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_course_slugs_course_id"), ["course_id"], unique=False)
 
     op.create_table(
         "findings",
@@ -640,16 +566,12 @@ def upgrade():
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_findings_order_id_orders")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_findings_order_id_orders")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
         sa.UniqueConstraint("key", name=op.f("uq_findings_key")),
     )
     with op.batch_alter_table("findings", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_findings_order_id"), ["order_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_findings_order_id"), ["order_id"], unique=False)
 
     op.create_table(
         "ledger_entries",
@@ -668,9 +590,7 @@ def upgrade():
             name=op.f("ck_ledger_entries_kind"),
         ),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_ledger_entries_amount")),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_ledger_entries_order_id_orders")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_ledger_entries_order_id_orders")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_entries")),
         sa.UniqueConstraint(
             "kind",
@@ -679,9 +599,7 @@ def upgrade():
         ),
     )
     with op.batch_alter_table("ledger_entries", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_ledger_entries_order_id"), ["order_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_ledger_entries_order_id"), ["order_id"], unique=False)
 
     op.create_table(
         "order_consents",
@@ -691,13 +609,9 @@ def upgrade():
         sa.Column("text_version", sa.String(length=40), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_order_consents_order_id_orders")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_order_consents_order_id_orders")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_consents")),
-        sa.UniqueConstraint(
-            "order_id", "kind", name=op.f("uq_order_consents_order_id_kind")
-        ),
+        sa.UniqueConstraint("order_id", "kind", name=op.f("uq_order_consents_order_id_kind")),
     )
     op.create_table(
         "order_items",
@@ -716,12 +630,8 @@ def upgrade():
         sa.Column("courses", sa.JSON(), nullable=False),
         sa.Column("refund_days", sa.Integer(), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_order_items_quantity")),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_order_items_order_id_orders")
-        ),
-        sa.ForeignKeyConstraint(
-            ["price_id"], ["prices.id"], name=op.f("fk_order_items_price_id_prices")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_order_items_order_id_orders")),
+        sa.ForeignKeyConstraint(["price_id"], ["prices.id"], name=op.f("fk_order_items_price_id_prices")),
         sa.ForeignKeyConstraint(
             ["product_id"],
             ["products.id"],
@@ -730,15 +640,9 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_items")),
     )
     with op.batch_alter_table("order_items", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_order_items_order_id"), ["order_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_order_items_price_id"), ["price_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_order_items_product_id"), ["product_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_order_items_order_id"), ["order_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_order_items_price_id"), ["price_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_order_items_product_id"), ["product_id"], unique=False)
 
     op.create_table(
         "order_notes",
@@ -748,18 +652,12 @@ def upgrade():
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("actor_id", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["actor_id"], ["users.id"], name=op.f("fk_order_notes_actor_id_users")
-        ),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_order_notes_order_id_orders")
-        ),
+        sa.ForeignKeyConstraint(["actor_id"], ["users.id"], name=op.f("fk_order_notes_actor_id_users")),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_order_notes_order_id_orders")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_notes")),
     )
     with op.batch_alter_table("order_notes", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_order_notes_order_id"), ["order_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_order_notes_order_id"), ["order_id"], unique=False)
 
     op.create_table(
         "post_courses",
@@ -781,9 +679,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("post_id", "course_id", name=op.f("pk_post_courses")),
     )
     with op.batch_alter_table("post_courses", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_post_courses_course_id"), ["course_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_post_courses_course_id"), ["course_id"], unique=False)
 
     op.create_table(
         "post_slugs",
@@ -798,9 +694,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_post_slugs")),
     )
     with op.batch_alter_table("post_slugs", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_post_slugs_post_id"), ["post_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_post_slugs_post_id"), ["post_id"], unique=False)
 
     op.create_table(
         "product_courses",
@@ -819,14 +713,10 @@ def upgrade():
             name=op.f("fk_product_courses_product_id_products"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint(
-            "product_id", "course_id", name=op.f("pk_product_courses")
-        ),
+        sa.PrimaryKeyConstraint("product_id", "course_id", name=op.f("pk_product_courses")),
     )
     with op.batch_alter_table("product_courses", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_product_courses_course_id"), ["course_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_product_courses_course_id"), ["course_id"], unique=False)
 
     op.create_table(
         "promotion_redemptions",
@@ -878,9 +768,7 @@ def upgrade():
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sections")),
-        sa.UniqueConstraint(
-            "course_id", "position", name=op.f("uq_sections_course_id_position")
-        ),
+        sa.UniqueConstraint("course_id", "position", name=op.f("uq_sections_course_id_position")),
     )
     op.create_table(
         "touch_points",
@@ -891,9 +779,7 @@ def upgrade():
         sa.Column("place", sa.String(length=20), nullable=False),
         sa.Column("utm", sa.JSON(), nullable=False),
         sa.Column("touched_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_touch_points_order_id_orders")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_touch_points_order_id_orders")),
         sa.ForeignKeyConstraint(
             ["post_id"],
             ["posts.id"],
@@ -903,12 +789,8 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_touch_points")),
     )
     with op.batch_alter_table("touch_points", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_touch_points_order_id"), ["order_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_touch_points_post_id"), ["post_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_touch_points_order_id"), ["order_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_touch_points_post_id"), ["post_id"], unique=False)
 
     op.create_table(
         "lessons",
@@ -936,17 +818,11 @@ def upgrade():
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lessons")),
-        sa.UniqueConstraint(
-            "course_id", "position", name=op.f("uq_lessons_course_id_position")
-        ),
-        sa.UniqueConstraint(
-            "course_id", "slug", name=op.f("uq_lessons_course_id_slug")
-        ),
+        sa.UniqueConstraint("course_id", "position", name=op.f("uq_lessons_course_id_position")),
+        sa.UniqueConstraint("course_id", "slug", name=op.f("uq_lessons_course_id_slug")),
     )
     with op.batch_alter_table("lessons", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_lessons_section_id"), ["section_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_lessons_section_id"), ["section_id"], unique=False)
 
     op.create_table(
         "seat_links",
@@ -958,9 +834,7 @@ def upgrade():
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "used_count <= limit_count", name=op.f("ck_seat_links_limit_count")
-        ),
+        sa.CheckConstraint("used_count <= limit_count", name=op.f("ck_seat_links_limit_count")),
         sa.ForeignKeyConstraint(
             ["order_item_id"],
             ["order_items.id"],
@@ -970,9 +844,7 @@ def upgrade():
         sa.UniqueConstraint("public_id", name=op.f("uq_seat_links_public_id")),
     )
     with op.batch_alter_table("seat_links", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_seat_links_order_item_id"), ["order_item_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_seat_links_order_item_id"), ["order_item_id"], unique=False)
 
     op.create_table(
         "seats",
@@ -990,40 +862,26 @@ def upgrade():
         sa.Column("courses", sa.JSON(), nullable=False),
         sa.Column("gift_message", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "status IN ('active', 'suspended', 'revoked')", name=op.f("ck_seats_status")
-        ),
+        sa.CheckConstraint("status IN ('active', 'suspended', 'revoked')", name=op.f("ck_seats_status")),
         sa.CheckConstraint(
             "(claimed_by_id IS NULL) = (claimed_at IS NULL)",
             name=op.f("ck_seats_claimed"),
         ),
-        sa.ForeignKeyConstraint(
-            ["claimed_by_id"], ["users.id"], name=op.f("fk_seats_claimed_by_id_users")
-        ),
+        sa.ForeignKeyConstraint(["claimed_by_id"], ["users.id"], name=op.f("fk_seats_claimed_by_id_users")),
         sa.ForeignKeyConstraint(
             ["order_item_id"],
             ["order_items.id"],
             name=op.f("fk_seats_order_item_id_order_items"),
         ),
-        sa.ForeignKeyConstraint(
-            ["product_id"], ["products.id"], name=op.f("fk_seats_product_id_products")
-        ),
+        sa.ForeignKeyConstraint(["product_id"], ["products.id"], name=op.f("fk_seats_product_id_products")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seats")),
-        sa.UniqueConstraint(
-            "order_item_id", "position", name=op.f("uq_seats_order_item_id_position")
-        ),
+        sa.UniqueConstraint("order_item_id", "position", name=op.f("uq_seats_order_item_id_position")),
         sa.UniqueConstraint("public_id", name=op.f("uq_seats_public_id")),
     )
     with op.batch_alter_table("seats", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_seats_claimed_by_id"), ["claimed_by_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_seats_invited_email"), ["invited_email"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_seats_product_id"), ["product_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_seats_claimed_by_id"), ["claimed_by_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_seats_invited_email"), ["invited_email"], unique=False)
+        batch_op.create_index(batch_op.f("ix_seats_product_id"), ["product_id"], unique=False)
 
     op.create_table(
         "enrollments",
@@ -1033,27 +891,19 @@ def upgrade():
         sa.Column("last_lesson_id", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_opened_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["course_id"], ["courses.id"], name=op.f("fk_enrollments_course_id_courses")
-        ),
+        sa.ForeignKeyConstraint(["course_id"], ["courses.id"], name=op.f("fk_enrollments_course_id_courses")),
         sa.ForeignKeyConstraint(
             ["last_lesson_id"],
             ["lessons.id"],
             name=op.f("fk_enrollments_last_lesson_id_lessons"),
             ondelete="SET NULL",
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_enrollments_user_id_users")
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_enrollments_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollments")),
-        sa.UniqueConstraint(
-            "user_id", "course_id", name=op.f("uq_enrollments_user_id_course_id")
-        ),
+        sa.UniqueConstraint("user_id", "course_id", name=op.f("uq_enrollments_user_id_course_id")),
     )
     with op.batch_alter_table("enrollments", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_enrollments_course_id"), ["course_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_enrollments_course_id"), ["course_id"], unique=False)
 
     op.create_table(
         "grants",
@@ -1072,23 +922,15 @@ def upgrade():
             "(CASE WHEN seat_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN membership_id IS NULL THEN 0 ELSE 1 END) <= 1",
             name=op.f("ck_grants_one_source"),
         ),
-        sa.ForeignKeyConstraint(
-            ["course_id"], ["courses.id"], name=op.f("fk_grants_course_id_courses")
-        ),
-        sa.ForeignKeyConstraint(
-            ["granted_by_id"], ["users.id"], name=op.f("fk_grants_granted_by_id_users")
-        ),
+        sa.ForeignKeyConstraint(["course_id"], ["courses.id"], name=op.f("fk_grants_course_id_courses")),
+        sa.ForeignKeyConstraint(["granted_by_id"], ["users.id"], name=op.f("fk_grants_granted_by_id_users")),
         sa.ForeignKeyConstraint(
             ["membership_id"],
             ["memberships.id"],
             name=op.f("fk_grants_membership_id_memberships"),
         ),
-        sa.ForeignKeyConstraint(
-            ["seat_id"], ["seats.id"], name=op.f("fk_grants_seat_id_seats")
-        ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_grants_user_id_users")
-        ),
+        sa.ForeignKeyConstraint(["seat_id"], ["seats.id"], name=op.f("fk_grants_seat_id_seats")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_grants_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
         sa.UniqueConstraint(
             "seat_id",
@@ -1098,15 +940,9 @@ def upgrade():
         ),
     )
     with op.batch_alter_table("grants", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_grants_access", ["user_id", "course_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_grants_course_id"), ["course_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_grants_membership_id"), ["membership_id"], unique=False
-        )
+        batch_op.create_index("ix_grants_access", ["user_id", "course_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_grants_course_id"), ["course_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_grants_membership_id"), ["membership_id"], unique=False)
 
     op.create_table(
         "refund_requests",
@@ -1126,9 +962,7 @@ def upgrade():
         sa.Column("attempt_count", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_refund_requests_order_id_orders")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_refund_requests_order_id_orders")),
         sa.ForeignKeyConstraint(
             ["order_item_id"],
             ["order_items.id"],
@@ -1139,20 +973,14 @@ def upgrade():
             ["users.id"],
             name=op.f("fk_refund_requests_requested_by_id_users"),
         ),
-        sa.ForeignKeyConstraint(
-            ["seat_id"], ["seats.id"], name=op.f("fk_refund_requests_seat_id_seats")
-        ),
+        sa.ForeignKeyConstraint(["seat_id"], ["seats.id"], name=op.f("fk_refund_requests_seat_id_seats")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refund_requests")),
         sa.UniqueConstraint("public_id", name=op.f("uq_refund_requests_public_id")),
         sa.UniqueConstraint("request_key", name=op.f("uq_refund_requests_request_key")),
-        sa.UniqueConstraint(
-            "stripe_refund_id", name=op.f("uq_refund_requests_stripe_refund_id")
-        ),
+        sa.UniqueConstraint("stripe_refund_id", name=op.f("uq_refund_requests_stripe_refund_id")),
     )
     with op.batch_alter_table("refund_requests", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_refund_requests_order_id"), ["order_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_refund_requests_order_id"), ["order_id"], unique=False)
 
     op.create_table(
         "lesson_progress",
@@ -1171,9 +999,7 @@ def upgrade():
             name=op.f("fk_lesson_progress_lesson_id_lessons"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint(
-            "enrollment_id", "lesson_id", name=op.f("pk_lesson_progress")
-        ),
+        sa.PrimaryKeyConstraint("enrollment_id", "lesson_id", name=op.f("pk_lesson_progress")),
     )
 
     # What the code looks up by name from the first start on. A role is a set of permissions.

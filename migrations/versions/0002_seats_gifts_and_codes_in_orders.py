@@ -24,8 +24,7 @@ def upgrade():
     with op.batch_alter_table("order_items") as batch_op:
         batch_op.add_column(sa.Column("held_quantity", sa.Integer(), nullable=False, server_default="0"))
     op.execute(
-        "UPDATE order_items SET held_quantity = quantity"
-        " WHERE order_id IN (SELECT id FROM orders WHERE holds_capacity)"
+        "UPDATE order_items SET held_quantity = quantity WHERE order_id IN (SELECT id FROM orders WHERE holds_capacity)"
     )
     with op.batch_alter_table("order_items") as batch_op:
         batch_op.alter_column("held_quantity", server_default=None)

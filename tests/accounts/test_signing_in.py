@@ -125,7 +125,7 @@ def test_a_closed_account_is_out_at_the_next_request(browser: Browser) -> None:
     user = make_person()
     browser.sign_in("maya@example.org")
 
-    deactivate_user(user_id=user.id, actor_kind="system")
+    deactivate_user(user_id=user.id)
 
     assert not browser.is_signed_in()
     assert browser.sign_in("maya@example.org").status_code == 422

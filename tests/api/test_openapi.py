@@ -25,7 +25,7 @@ def filled(app: Flask) -> Flask:
 def test_answers_agree_with_the_document(filled: Flask) -> None:
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", filled)
     operations = [result.ok() for result in schema.get_all_operations()]
-    assert len(operations) == 5
+    assert len(operations) == 6
 
     for operation in operations:
 

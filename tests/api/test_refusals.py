@@ -128,7 +128,8 @@ def test_no_operation_for_staff_is_described(client: FlaskClient) -> None:
 
     assert document["openapi"] == "3.1.0"
     assert sorted(document["paths"]) == [
-        "/api/v1/checkout-sessions", "/api/v1/courses", "/api/v1/courses/{slug}", "/api/v1/posts", "/api/v1/posts/{slug}",
+        "/api/v1/checkout-sessions", "/api/v1/courses", "/api/v1/courses/{slug}", "/api/v1/key", "/api/v1/posts",
+        "/api/v1/posts/{slug}",
     ]  # fmt: skip
 
 

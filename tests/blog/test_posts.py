@@ -11,7 +11,7 @@ from app.blog.models import Post, PostCourse
 from app.blog.post_files import format_post_file, parse_post_file
 from app.blog.services import (
     find_post_by_old_slug,
-    find_post_id,
+    find_post_ids,
     get_post,
     get_stored_post,
     list_course_ids_for_post,
@@ -61,7 +61,7 @@ def test_drafts_archived_posts_and_the_future_do_not_exist_for_readers(app: Flas
         get_post("small-post")
     assert list_newest_posts(limit=5) == ()
     assert list_posts().total == 0
-    assert find_post_id("small-post") is None
+    assert find_post_ids({"small-post"}).get("small-post") is None
 
 
 def test_a_scheduled_post_appears_when_its_time_comes(app: Flask, moving_clock: MovableClock) -> None:

@@ -5,22 +5,31 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.pages import Scene
 from tests.databases import make_database_url
-from tests.running import RunningShop
+from tests.running import PASSWORD, RunningShop
 from tests.stripe_contract import list_violations
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+# Suggestions of the address bar are a page of Chromium's own, half of what a new window costs. The list replaces
+# Playwright's, so what in that one could change how pages load is named again.
+UNUSED_FEATURES = (
+    "WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,"
+    "PaintHolding,ThirdPartyStoragePartitioning,OptimizationHints,MediaRouter,LensOverlay,DestroyProfileOnBrowserClose,"
+    "AvoidUnnecessaryBeforeUnloadCheckSync"
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
+    f"--disable-features={UNUSED_FEATURES}",
 ]
 
 
@@ -68,3 +77,29 @@ def context(browser: Browser, running_shop: RunningShop) -> Iterator[BrowserCont
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def owner_state(browser: Browser, running_shop: RunningShop) -> Any:
+    """The cookies of a browser in which the demo's owner has signed in, once for all tests."""
+    context = browser.new_context(base_url=running_shop.url)
+    page = context.new_page()
+    page.goto("/account/login")
+    page.fill("[name=email]", "admin@example.org")
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/account/courses")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def owner_page(browser: Browser, running_shop: RunningShop, owner_state: Any) -> Iterator[Page]:
+    """The back-office at 1280 px, as its owner sees it. page.context may open more."""
+    context = browser.new_context(
+        base_url=running_shop.url, viewport={"width": 1280, "height": 900}, storage_state=owner_state
+    )
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()

@@ -5,7 +5,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.catalog.course_files import parse_course_file
-from app.catalog.courses import SlugTaken
+from app.catalog.course_rows import SlugTaken
 from app.catalog.models import Course, CourseSlug, Lesson, Price, Product
 from app.catalog.services import (
     create_course,
@@ -13,6 +13,7 @@ from app.catalog.services import (
     find_course_by_old_slug,
     get_course_file,
     get_course_page,
+    get_lesson,
     plan_course_files,
     replace_price,
     save_course_file,
@@ -108,8 +109,23 @@ def test_lessons_and_sections_left_out_are_removed(app: Flask) -> None:
     load_course(course_text().split("# End")[0])
 
     db.session.remove()
-    assert list(db.session.scalars(select(Lesson.slug).order_by(Lesson.position))) == ["one", "two"]
-    assert get_course_page(slug="small-course").card.section_count == 1
+    page = get_course_page(slug="small-course")
+    assert [lesson.slug for section in page.sections for lesson in section.lessons] == ["one", "two"]
+    assert (page.card.section_count, page.card.lesson_count, page.card.minutes) == (1, 2, 12)
+    with pytest.raises(NotFound):
+        get_lesson(course_slug="small-course", lesson_slug="three")
+
+
+def test_a_lesson_that_comes_back_with_a_file_is_the_same_row(app: Flask) -> None:
+    _save()
+    before = dict(db.session.execute(select(Lesson.slug, Lesson.id)).all())
+    load_course(course_text().split("# End")[0])
+
+    load_course(course_text())
+
+    db.session.remove()
+    assert dict(db.session.execute(select(Lesson.slug, Lesson.id)).all()) == before
+    assert get_course_page(slug="small-course").card.lesson_count == 3
 
 
 def test_a_moved_course_keeps_its_old_address(app: Flask) -> None:

@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from app.accounts.models import User
 from app.catalog.models import Course
@@ -91,16 +92,21 @@ class Shop:
 
     def send(self, event: dict[str, Any] | bytes, *, secret: str | None = None, timestamp: int | None = None) -> int:
         """Deliver one event to the endpoint, signed; returns the status."""
+        return self.post(event, secret=secret, timestamp=timestamp).status_code
+
+    def post(
+        self, event: dict[str, Any] | bytes, *, secret: str | None = None, timestamp: int | None = None
+    ) -> TestResponse:
+        """Deliver one event to the endpoint, signed; returns the whole answer."""
         payload = event if isinstance(event, bytes) else json.dumps(event).encode()
         moment = int(time.time()) if timestamp is None else timestamp
         key = (secret or self.settings.stripe_webhook_secrets[0]).encode()
         signature = hmac.new(key, f"{moment}.".encode() + payload, hashlib.sha256).hexdigest()
-        response = self.client.post(
+        return self.client.post(
             "/webhooks/stripe",
             data=payload,
             headers={"Stripe-Signature": f"t={moment},v1={signature}", "Content-Type": "application/json"},
         )
-        return response.status_code
 
     def deliver_all(self) -> None:
         """Deliver every event and let the worker do what is due."""

@@ -25,6 +25,7 @@ from app.checkout.services import start_checkout
 from app.checkout.sessions import open_session
 from app.checkout.settle import lock_order
 from app.checkout.tasks import send_refund_task
+from app.checkout.touches import Origin, Touch
 from app.db import db, transaction
 from app.errors import InvalidInput
 from app.payments.gateway import PaymentRefused, PaymentUnavailable
@@ -198,8 +199,7 @@ def test_post_that_led_to_an_order_is_kept_with_it(shop: Shop) -> None:
     start_checkout(
         price_public_id=price.public_id,
         buyer=Buyer(user_id=None, browser_key="b1", email=None),
-        post_id=post_id,
-        place="article-end-and-much-longer",
+        origin=Origin(touches=[Touch(post_id=post_id, place="article-end-and-much-longer")]),
     )
 
     touch = db.session.scalars(select(TouchPoint)).one()

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.checkout.claim_links import resend_claim_link
+from app.checkout.order_links import ORDER_PURPOSE
 from app.checkout.orders import (
     find_order_of_session,
     get_order_of_link,
@@ -17,7 +18,6 @@ from app.checkout.orders import (
     list_orders_of_user,
     list_timeline,
 )
-from app.checkout.receipts import ORDER_PURPOSE
 from app.checkout.resend import resend_order_mails
 from app.checkout.seat_orders import change_gift, find_occasion, get_seat_order
 from app.db import db

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app import clock
-from app.accounts.models import AuditEntry
+from app.audit import Actor, AuditEntry, acting_as
 from app.catalog.models import Product, PromotionCode
 from app.catalog.promotion_codes import create_code
 from app.checkout.models import LedgerEntry, OrderNote
@@ -183,15 +183,16 @@ def test_refund_leaves_who_wanted_it_and_why(shop: Shop) -> None:
     started = shop.buy(make_course(unit_amount=9700), user=make_user())
     admin = make_user()
 
-    refund_order(
-        order_public_id=started.order_public_id, request_key="k", scope=RefundScope(amount=500), reason=" Late start ",
-        user_id=admin.id,
-    )  # fmt: skip
+    with acting_as(Actor(kind="user", id=admin.public_id)):
+        refund_order(
+            order_public_id=started.order_public_id, request_key="k", scope=RefundScope(amount=500),
+            reason=" Late start ", user_id=admin.id,
+        )  # fmt: skip
 
     note = db.session.scalars(select(OrderNote).where(OrderNote.kind == "refund_wanted")).one()
     audit = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "order.refund")).one()
     assert (note.text, note.actor_id) == ("Late start", admin.id)
-    assert (audit.actor_kind, audit.actor_id, audit.subject_id) == ("user", str(admin.id), started.order_public_id)
+    assert (audit.actor_kind, audit.actor_id, audit.subject_id) == ("user", admin.public_id, started.order_public_id)
     assert audit.after == {"amount": 500, "currency": "usd", "seats": []}
     assert list_requests()[0].requested_by_id == admin.id
     entry = db.session.scalars(select(LedgerEntry).where(LedgerEntry.kind == "refund")).one()

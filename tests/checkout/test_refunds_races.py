@@ -9,6 +9,7 @@ import app.checkout.refund_orders as refund_orders_module
 import app.checkout.refund_plans as refund_plans_module
 from app.catalog.models import Product
 from app.checkout.models import LedgerEntry, RefundRequest
+from app.checkout.refund_plans import RefundScope
 from app.checkout.services import StartedCheckout
 from app.checkout.settle import settle
 from app.db import db
@@ -229,3 +230,37 @@ def test_control_money_counted_without_the_lines_of_waiting_wishes_is_promised_t
     give_back(started, key="two", amount=9000)
 
     assert promised() == 18_000
+
+
+# Two admins who saw the same
+
+
+def refund_what_was_seen(started: StartedCheckout, key: str, seen: int | None) -> Any:
+    return refund_orders_module.refund_order(
+        order_public_id=started.order_public_id, request_key=key, scope=RefundScope(amount=2000), reason="Asked for it",
+        seen_left_amount=seen,
+    )  # fmt: skip
+
+
+def test_of_two_who_saw_the_same_order_one_refunds_and_one_hears_of_it(shop: Shop) -> None:
+    started = buy_seats(shop)
+
+    outcomes = run_at_once(
+        shop.app, *[lambda name=f"admin-{number}": refund_what_was_seen(started, name, 9000) for number in range(2)]
+    )
+    come_to_rest(shop)
+
+    assert kinds(outcomes) == {"RefundOutcome": 1, "RefundOutdated": 1}, outcomes
+    assert refunds(shop) == [2000]
+
+
+def test_control_without_what_was_seen_both_refund(shop: Shop) -> None:
+    started = buy_seats(shop)
+
+    outcomes = run_at_once(
+        shop.app, *[lambda name=f"admin-{number}": refund_what_was_seen(started, name, None) for number in range(2)]
+    )
+    come_to_rest(shop)
+
+    assert kinds(outcomes) == {"RefundOutcome": 2}, outcomes
+    assert refunds(shop) == [2000, 2000]

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from app.checkout.models import Finding
+from app.checkout.models import Finding, Order
 from app.checkout.orders import find_order_by_public_id
+from app.checkout.reconcile_orders import heal_order
 from app.config import Settings
 from app.db import db, transaction
 from app.enrollment.services import list_open_course_ids
@@ -131,3 +132,27 @@ def test_shop_that_makes_no_invoices_offers_none(shop: Shop) -> None:
 
     assert owner.get(f"/account/orders/{started.order_public_id}/invoice").status_code == 404
     assert "Invoice PDF" not in owner.get(f"/account/orders/{started.order_public_id}").text
+
+
+def test_the_buyers_country_is_kept_for_the_tax_report(shop: Shop, settings_of: Any) -> None:
+    settings_of(is_tax_enabled=True)
+
+    order, _ = buy(shop, country="DE", postal_code="10115")
+
+    assert order.country == "DE"
+
+
+def test_an_older_orders_country_is_filled_in_by_the_reconciler(shop: Shop, settings_of: Any) -> None:
+    settings_of(is_tax_enabled=True)
+    order, _ = buy(shop, country="SE", postal_code="11122")
+    with transaction() as session:
+        session.execute(update(Order).values(country=None))
+
+    outcome = heal_order(order.id)
+
+    assert outcome is not None
+    assert outcome.difference is not None
+    assert (outcome.result, outcome.difference.columns) == ("healed", ("country",))
+    db.session.rollback()
+    assert db.session.scalars(select(Order.country)).one() == "SE"
+    assert heal_order(order.id) is None

@@ -4,9 +4,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.accounts.models import AuditEntry, SignInLink, User
+from app.accounts.models import SignInLink, User
 from app.accounts.passwords import is_password_of
 from app.accounts.services import deactivate_user, find_user_by_email
+from app.audit import AuditEntry
 from app.db import db
 from tests.accounts.people import Browser
 from tests.cli.runner import dump, run, run_json
@@ -36,7 +37,7 @@ def test_an_account_is_made_with_a_link_that_signs_in_once(app: Flask) -> None:
         "ana@example.org", "Ana Lee", ["learner", "owner"], "active",
     )  # fmt: skip
     assert _user("ana@example.org").password is None
-    assert _entries() == [("system", "", None, {"roles": ["learner", "owner"]})]
+    assert _entries() == [("system", "command line", None, {"roles": ["learner", "owner"]})]
     path = made["sign_in_url"].removeprefix("http://localhost")
     browser = Browser(app)
     browser.submit(path)
@@ -145,7 +146,7 @@ def test_a_change_that_cannot_be_made_changes_nothing(
 def test_the_list_tells_roles_and_states(app: Flask) -> None:
     make_user(email="new@example.org", confirmed_at=None)
     closed = make_user(email="closed@example.org")
-    deactivate_user(user_id=closed.id, actor_kind="system")
+    deactivate_user(user_id=closed.id)
     run(app, "users", "create", "--email", "ana@example.org", "--name", "Ana", "--role", "owner")
 
     lines = [line.split() for line in run(app, "users", "list")[1].splitlines()]
@@ -176,7 +177,7 @@ def test_an_account_is_shown_with_what_was_done_to_it_and_no_hash(app: Flask) ->
 
     assert shown["has_password"] is True
     assert [(entry["action"], entry["actor"], entry["after"]) for entry in shown["audit"]] == [
-        ("user.role_changed", "command line", {"role": "owner"}), ("user.created", "system", {"roles": ["learner"]}),
+        ("user.role_changed", "command line", {"role": "owner"}), ("user.created", "command line", {"roles": ["learner"]}),
     ]  # fmt: skip
     assert "has password  yes" in output
     assert 'user.role_changed  null → {"role": "owner"}' in output

@@ -22,7 +22,9 @@ TABLES = {
     "redemptions": "SELECT order_id, promotion_code_id, status FROM promotion_redemptions",
     "notes": "SELECT order_id, kind FROM order_notes",
     "findings": "SELECT key, kind FROM findings WHERE resolved_at IS NULL",
-    "seats": "SELECT id, order_item_id, status, claimed_by_id FROM seats",
+    "late_orders": "SELECT order_id FROM findings WHERE kind = 'late_payment'",
+    "seats": "SELECT id, public_id, order_item_id, status, claimed_by_id, invited_email, claim_version FROM seats",
+    "links": "SELECT order_item_id, used_count FROM seat_links WHERE revoked_at IS NULL",
     "grants": "SELECT seat_id, user_id, course_id, revoked_at, suspended_at FROM grants",
     "enrollments": "SELECT user_id, course_id FROM enrollments",
     "messages": "SELECT id, key, template, to_address, message_id, sent_at, failed_at FROM messages",
@@ -54,6 +56,18 @@ class Books:
         """Sessions that can be paid or have been."""
         return [each for each in self.stripe["sessions"] if each["status"] in {"open", "complete"}]
 
+    @property
+    def kept_sessions(self) -> list[Row]:
+        """Live sessions less those whose whole payment went back."""
+        back = {each["payment_intent"] for each in self.stripe["charges"] if each["refunded"]}
+        return [each for each in self.live_sessions if each["payment_intent"] not in back]
+
+    @property
+    def invited_seats(self) -> list[Row]:
+        """Seats that wait for whoever was invited to them."""
+        seats = self.shop["seats"]
+        return [each for each in seats if each["invited_email"] is not None and each["claimed_by_id"] is None]
+
     def count(self) -> Counter[str]:
         """What there is, without ids: two runs that ended the same count the same."""
         shop, stripe = self.shop, self.stripe
@@ -79,6 +93,10 @@ class Books:
                 *(f"dispute {each['amount']} {each['currency']} {each['status']}" for each in stripe["disputes"]),
             ]
         )
+        counted["seat invited"] = len(self.invited_seats)
+        counted["passed on"] = sum(each["claim_version"] - 1 for each in shop["seats"])
+        counted["open link"] = len(shop["links"])
+        counted["link use"] = sum(each["used_count"] for each in shop["links"])
         counted["seats taken"] = sum(each["taken_seats"] for each in shop["products"])
         counted["code uses"] = sum(each["redeemed_count"] for each in shop["codes"])
         return counted

@@ -38,7 +38,9 @@ def judge(books: Books, *, answered: set[str], doubtful: set[str]) -> list[Compl
         *_judge_money(books),
         *_judge_wishes(books),
         *_judge_numbers(books),
+        *_judge_late(books),
         *_judge_access(books),
+        *_judge_invitations(books),
         *_judge_limits(books),
         *_judge_work(books, answered),
         *_judge_letters(books, doubtful),
@@ -59,9 +61,9 @@ def compare(
 
 
 def _judge_sessions(books: Books) -> Iterator[Complaint]:
-    """Never two payable sessions of one order (I1), and Stripe's paid ones are exactly ours."""
+    """Never two payable sessions of one order (I1) unless the second's money went back, and Stripe's paid ones are ours."""
     orders = {each["public_id"]: each for each in books.shop["orders"]}
-    live = Counter(each["metadata"].get("order") for each in books.live_sessions)
+    live = Counter(each["metadata"].get("order") for each in books.kept_sessions)
     for public_id, count in live.items():
         if public_id not in orders:
             yield Complaint("lost", f"Stripe has a session of {public_id}, which is no order")
@@ -126,15 +128,52 @@ def _judge_numbers(books: Books) -> Iterator[Complaint]:
     given = books.shop["counters"][0]["last_number"] - FIRST_NUMBER
     if given != len(numbered):
         yield Complaint("doubled" if given > len(numbered) else "lost", f"{given} numbers for {len(numbered)} orders")
+    late = _list_late(books)
     for order in numbered:
+        if order["id"] in late:
+            continue
         receipts = sum(each["key"].startswith(f"receipt:{order['public_id']}") for each in books.shop["messages"])
         if receipts != 1:
             yield Complaint("doubled" if receipts > 1 else "lost", f"{receipts} receipts of one order")
 
 
+def _judge_late(books: Books) -> Iterator[Complaint]:
+    """Paid after the last seat was gone (P3): all of it went back, and its buyer was told once and got no receipt."""
+    for order in books.shop["orders"]:
+        if order["id"] not in _list_late(books):
+            continue
+        moves = [each for each in books.shop["entries"] if each["order_id"] == order["id"]]
+        left = sum(
+            {"payment": 1, "refund": -1, "refund_failed": 1}.get(each["kind"], 0) * each["amount"] for each in moves
+        )
+        if left:
+            yield Complaint("lost", f"{left} of a late payment did not go back")
+        told = [each["key"] for each in books.shop["messages"] if order["public_id"] in each["key"]]
+        if sum(key.startswith("returned:") for key in told) != 1 or any(key.startswith("receipt:") for key in told):
+            yield Complaint("wrong", f"the buyer of a late payment was told {told}")
+
+
+def _list_late(books: Books) -> set[int]:
+    return {each["order_id"] for each in books.shop["late_orders"]}
+
+
+def _judge_invitations(books: Books) -> Iterator[Complaint]:
+    """Whoever is invited to a seat was written to, an address has one seat of an item, an item one shared link."""
+    keys = [each["key"] for each in books.shop["messages"]]
+    for seat in books.invited_seats:
+        name = f"claim:{seat['public_id']}:{seat['claim_version']}"
+        if not any(key == name or key.startswith(f"{name}:") for key in keys):
+            yield Complaint("lost", "an invitation without a mail")
+    invited = Counter((each["order_item_id"], each["invited_email"]) for each in books.invited_seats)
+    if any(count > 1 for count in invited.values()):
+        yield Complaint("doubled", "an address is invited to two seats of one order")
+    if any(count > 1 for count in Counter(each["order_item_id"] for each in books.shop["links"]).values()):
+        yield Complaint("doubled", "two shared links give out the same seats")
+
+
 def _judge_access(books: Books) -> Iterator[Complaint]:
     """The seats that were bought, each with at most one learner, and grants that follow them (I1, I2)."""
-    numbered = {each["id"] for each in books.shop["orders"] if each["number"] is not None}
+    numbered = {each["id"] for each in books.shop["orders"] if each["number"] is not None} - _list_late(books)
     for item in books.shop["items"]:
         seats = [each for each in books.shop["seats"] if each["order_item_id"] == item["id"]]
         wanted = item["quantity"] if item["order_id"] in numbered else 0

@@ -355,6 +355,23 @@ def test_a_former_holder_who_gets_the_seat_back_may_open_the_course_again(app: F
     assert list_open_course_ids(user_id=maya.id) == {sold.course.id}
 
 
+def test_passing_a_seat_on_twice_is_one_mail_whose_link_stays_good(app: Flask) -> None:
+    sold = sell(quantity=1)
+    invite(sold, MAYA)
+    reassign(sold, sold.seat(), NIA)
+    token = claim_token(sold.seat())
+    assert send_due() == [NIA]
+    before = snapshot(sold)
+
+    reassign(sold, sold.seat(), NIA)
+
+    assert (snapshot(sold), send_due()) == (before, [])
+    nia = claim_seat(token)
+    with pytest.raises(AddressHasSeat):
+        reassign(sold, sold.seat(), NIA)
+    assert live_grants(nia.id) == 1
+
+
 @pytest.mark.parametrize("email", [MAYA, NIA])
 def test_a_seat_cannot_go_to_somebody_who_has_one(app: Flask, email: str) -> None:
     sold = sell(quantity=3)

@@ -30,11 +30,12 @@ class Server:
     def __init__(self) -> None:
         self.taken: list[RenderedMail] = []
         self.refusals = 0
+        self.is_final = False
 
     def take(self, mail: RenderedMail) -> None:
         if self.refusals:
             self.refusals -= 1
-            raise DeliveryFailed("SMTPServerDisconnected 421")
+            raise DeliveryFailed("SMTPServerDisconnected 421", is_final=self.is_final)
         self.taken.append(mail)
 
 
@@ -134,19 +135,22 @@ def test_a_failure_is_tried_again_later_with_the_same_message_id(server: Server,
     assert (read().attempt_count, read().error) == (3, None)
 
 
-def test_a_message_that_nobody_takes_is_given_up_after_twelve_tries(server: Server, moving_clock: MovableClock) -> None:
+@pytest.mark.parametrize(("is_final", "tries"), [(True, 12), (False, 45)])
+def test_a_message_that_nobody_takes_is_given_up_after_hours_or_days(
+    server: Server, moving_clock: MovableClock, *, is_final: bool, tries: int
+) -> None:
     queue_one()
     message_id = read().id
-    server.refusals = 100
+    server.refusals, server.is_final = 100, is_final
 
-    for _ in range(20):
+    for _ in range(50):
         deliver_message(message_id)
         moving_clock.advance(hours=3)
 
     message = read()
-    assert (message.attempt_count, message.failed_at is not None, message.sent_at) == (12, True, None)
+    assert (message.attempt_count, message.failed_at is not None, message.sent_at) == (tries, True, None)
     assert list_due_message_ids() == []
-    assert server.refusals == 88
+    assert server.refusals == 100 - tries
 
 
 def test_a_worker_that_died_blocks_a_message_for_two_minutes(server: Server, moving_clock: MovableClock) -> None:

@@ -1,6 +1,6 @@
 """Why a course is open or not, told of real purchases: the verdict, the chain with its times, and how often it reads."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from app import clock
 from app.checkout.findings import record_finding
 from app.checkout.models import LedgerEntry
 from app.db import db, transaction
-from app.enrollment.models import Grant, Seat
+from app.enrollment.models import Grant, Membership, Seat
 from app.enrollment.services import list_open_course_ids
 from app.errors import NotFound
 from app.formatting import date_long
@@ -18,7 +18,7 @@ from app.mail.models import Message
 from app.reports.access import explain_access, explain_courses, with_silent_stripe
 from tests.checkout.conftest import Shop
 from tests.conftest import MovableClock
-from tests.factories import make_course, make_user
+from tests.factories import get_price, make_course, make_user
 from tests.queries import count_queries
 from tests.reports.purchases import buy_as_guest, claim, payment_intent
 from tests.reports.worlds import (
@@ -30,6 +30,8 @@ from tests.reports.worlds import (
     make_seat,
     tell,
 )
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def test_a_buyer_with_an_account_sees_the_whole_chain(shop: Shop) -> None:
@@ -319,7 +321,7 @@ def test_somebody_without_anything_is_told_so(shop: Shop) -> None:
     ("status", "is_active", "fix", "last"),
     [
         ("archived", True, "open", ("course", "ok", "The course is no longer sold; whoever has it keeps it")),
-        ("draft", True, "contact", ("course", "broken", "The course isn’t public at the moment")),
+        ("draft", True, "open", ("course", "ok", "The course isn’t public at the moment; whoever has it keeps it")),
         ("published", False, "contact", ("account", "broken", "The account of m•••@example.org is closed")),
     ],
 )
@@ -333,6 +335,51 @@ def test_what_stands_beside_a_live_grant_is_told(
 
     assert (trace.verdict.code, trace.verdict.fix) == ("open", fix)
     assert tell(trace)[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "sentence", "last"),
+    [
+        ({}, "open", "Knitting is open in the account of m•••@example.org.", "Course opened by your membership"),
+        (
+            {"suspended_at": NOON},
+            "disputed",
+            "Your membership is on hold, and Knitting with it.",
+            "Access put on hold with your membership",
+        ),
+        (
+            {"revoked_at": NOON},
+            "closed",
+            "Your membership closed on November 22, 2026, and Knitting with it. Your progress is kept.",
+            "Access closed with your membership",
+        ),
+        (
+            {"expires_at": NOON},
+            "access_ended",
+            "Your membership ran out on November 22, 2026, and Knitting with it. Your progress is kept.",
+            "The time of the access ran out",
+        ),
+    ],
+)
+def test_a_membership_is_named_where_it_opened_paused_or_ended(
+    shop: Shop, moving_clock: MovableClock, *, values: dict[str, Any], code: str, sentence: str, last: str
+) -> None:
+    moving_clock.freeze(NOON + timedelta(days=1))
+    user, course = make_user(email="maya@example.org"), make_course(title="Knitting")
+    with transaction() as session:
+        membership = Membership(
+            public_id="mem_1", user_id=user.id, product_id=get_price(course).product_id, status="active",
+            stripe_subscription_id="sub_1", current_period_ends_at=NOON, created_at=NOON,
+        )  # fmt: skip
+        session.add(membership)
+        session.flush()
+        membership_id = membership.id
+    make_grant(user, course, membership_id=membership_id, **values)
+
+    trace = explain_access(course_id=course.id, user_id=user.id)
+
+    assert (trace.verdict.code, trace.verdict.sentence) == (code, sentence)
+    assert tell(trace)[-1][2] == last
 
 
 def test_the_number_of_reads_does_not_grow_and_nothing_is_written(shop: Shop) -> None:

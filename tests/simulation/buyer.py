@@ -25,6 +25,7 @@ class Buyer:
     cookie: str = ""
     session_ids: dict[str, list[str]] = field(default_factory=dict)  # by course, in the order they were handed out
     orders: set[str] = field(default_factory=set)  # public ids that the shop showed this browser
+    courses: set[str] = field(default_factory=set)  # of which a seat was promised to them
 
     def enroll(self, course: str, fields: dict[str, str], *, clicks: int, pool: Executor) -> list[Answer]:
         """Press the button, so often at once; presses again when the connection breaks, as people do."""
@@ -38,9 +39,9 @@ class Buyer:
         self._keep_cookie(answer)
         return answer
 
-    def post(self, path: str, fields: dict[str, str]) -> Answer:
-        answer = send_form(self.shop.url + path, fields, self._headers())
-        self.check("page", answer)
+    def post(self, path: str, fields: dict[str, str], *, kind: str = "page") -> Answer:
+        answer = send_form(self.shop.url + path, fields, {**self._headers(), "Sec-Fetch-Site": "same-origin"})
+        self.check(kind, answer)
         self._keep_cookie(answer)
         return answer
 

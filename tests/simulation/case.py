@@ -29,6 +29,11 @@ def open_case(world: World) -> Case:
     return Case(world, shop, books, expected)
 
 
+def has_tax_on_top(world: World) -> bool:
+    """Whether the run's shop sells at prices without tax, and takes tax."""
+    return bool(world.settings.get("is_tax_enabled")) and world.settings.get("tax_behavior") != "inclusive"
+
+
 def list_refunded_seats(case: Case, order: Row) -> set[int]:
     """The seats that went back one by one, or with their line, and whose money is out."""
     account = case.books.accounts.get(order["public_id"], Account())
@@ -51,6 +56,7 @@ def _expect(world: World, shop: Evidence, books: Books, order: Row) -> Expected:
         quantity=item["quantity"],
         terms=world.shop.front["codes"][code] if code else {},
         is_mailed=bool(is_own_guest or order["purpose"] == "gift"),
+        has_tax_on_top=has_tax_on_top(world),
     )
     return books.expect(order["public_id"], asked, is_late=_is_late(shop, books, order))
 

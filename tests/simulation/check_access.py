@@ -21,7 +21,13 @@ def check_seats_and_access(case: Case) -> list[str]:
         for seat in seats:
             found += _check_seat(case, order, seat, "revoked" if seat["id"] in refunded else wanted)
         is_own = order["takes_seat"] and order["user_id"] is not None
-        if is_own and seats and seats[0]["claimed_by_id"] != order["user_id"]:
+        # A team's buyer may give their own seat to somebody else.
+        if (
+            is_own
+            and seats
+            and not case.world.seats_changed[seats[0]["public_id"]]
+            and seats[0]["claimed_by_id"] != order["user_id"]
+        ):
             found.append(f"{order['public_id']}: user {order['user_id']} paid, {seats[0]['claimed_by_id']} sits there")
     granted = {(grant["user_id"], grant["course_id"]) for grant in case.shop.grants}
     enrolled = Counter((each["user_id"], each["course_id"]) for each in case.shop.enrollments)
@@ -32,11 +38,13 @@ def check_seats_and_access(case: Case) -> list[str]:
 
 
 def _check_seat(case: Case, order: Row, seat: Row, wanted: str | None) -> list[str]:
-    found = []
+    found, changes = [], case.world.seats_changed[seat["public_id"]]
     if seat["status"] != wanted:
         found.append(f"{order['public_id']}: a seat is {seat['status']}, should be {wanted}")
-    grants = [grant for grant in case.shop.grants if grant["seat_id"] == seat["id"]]
-    if [grant["user_id"] for grant in grants] != [seat["claimed_by_id"]] * (seat["claimed_by_id"] is not None):
+    all_grants = [grant for grant in case.shop.grants if grant["seat_id"] == seat["id"]]
+    # Who had the seat before is judged in check_seats.
+    grants = [grant for grant in all_grants if grant["user_id"] == seat["claimed_by_id"]]
+    if len(grants) != (seat["claimed_by_id"] is not None) or len(all_grants) > len(grants) + changes:
         found.append(f"{order['public_id']}: seat of user {seat['claimed_by_id']}, grants {grants}")
     taker = case.shop.email_of(seat["claimed_by_id"])
     if taker is not None and taker != (seat["invited_email"] or order["email"]):

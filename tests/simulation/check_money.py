@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from tests.simulation.case import BY_ITSELF, Case
+from tests.simulation.case import BY_ITSELF, Case, has_tax_on_top
 from tests.simulation.evidence import Row, read_moment
 from tests.simulation.model import Account
 from tests.simulation.world import World
@@ -23,7 +23,9 @@ def check_every_session_has_its_order(case: Case) -> list[str]:
             found.append(f"Stripe has a session of {public_id}, which the shop does not know")
             continue
         for session in account.sessions:
-            asked, snapshot = (session["amount_total"], session["currency"]), (order["total_amount"], order["currency"])
+            on_top = session["total_details"]["amount_tax"] if has_tax_on_top(case.world) else 0
+            asked = (session["amount_total"] - on_top, session["currency"])
+            snapshot = (order["total_amount"], order["currency"])
             if asked != snapshot:
                 found.append(f"{public_id}: Stripe asks {asked}, the order says {snapshot}")
     return found
@@ -141,6 +143,8 @@ def check_nobody_pays_twice(case: Case) -> list[str]:
         account = case.books.accounts.get(order["public_id"], Account())
         if order["purpose"] != "self" or order["state"] != "paid" or account.disputes or account.refunds:
             continue
+        if order["public_id"] in case.world.given_up:
+            continue
         key = (order["buyer_key"], case.shop.items_of(order)[0]["product_id"])
         before = last.get(key)
         if before is not None and read_moment(order["created_at"]) - read_moment(before["paid_at"]) < DAY:
@@ -152,7 +156,10 @@ def check_nobody_pays_twice(case: Case) -> list[str]:
 def check_one_open_session(world: World) -> list[str]:
     """While people are still buying: a buyer has one payable session for one product, never two."""
     open_sessions = [
-        session for session in world.shop.stripe.list_all("/v1/checkout/sessions") if session["status"] == "open"
+        session
+        for session in world.shop.stripe.list_all("/v1/checkout/sessions")
+        # But for orders of which somebody inside the shop made it so.
+        if session["status"] == "open" and session["metadata"]["order"] not in world.given_up | world.opened_twice
     ]
     orders = {order["public_id"]: order for order in world.shop.database.table("orders")}
     payable = Counter(

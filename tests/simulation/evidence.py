@@ -3,13 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
+from email import policy
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
 from tests.simulation.databases import Database
 
 Row = dict[str, Any]
+HEADERS = BytesHeaderParser(policy=policy.default)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Evidence:
         self.codes = database.table("promotion_codes")
         self.redemptions = database.table("promotion_redemptions")
         self.gifts = database.table("gifts")
+        self.links = database.table("seat_links")
+        self.consents = database.table("order_consents")
+        self.scans = database.table("reconcile_scans")
         self.messages = database.table("messages")
         self.last_number = int(database.execute("SELECT last_number FROM invoice_counters")[0]["last_number"])
         self.mails = [_read(path) for path in mail_folder.glob("*.eml")] if mail_folder.is_dir() else []
@@ -88,5 +93,5 @@ def read_moment(value: Any) -> datetime:
 
 
 def _read(path: Path) -> Mail:
-    mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+    mail = HEADERS.parsebytes(path.read_bytes())
     return Mail(to=str(mail["To"]), subject=str(mail["Subject"]))

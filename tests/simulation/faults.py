@@ -139,6 +139,10 @@ class Faults:
         self.counts["kills"] += 1
         self.killed.append((part, time.monotonic()))
 
+    def has_locked(self) -> bool:
+        """Whether the database was ever held: whatever waited for it may have given up."""
+        return bool(self.locks)
+
     def explains(self, kind: str, *, began: float, ended: float) -> bool:
         """Whether a fault of that kind ("lock", "kill", "stripe") can be why an answer in that span was a refusal."""
         if kind == "lock":

@@ -10,8 +10,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.simulation.client import send
 from tests.simulation.databases import Database, Postgresql, Sqlite
@@ -21,6 +23,13 @@ ROOT = Path(__file__).absolute().parents[2]
 WEBHOOK_SECRET = "whsec_" + "s" * 32
 PARTS = ("web", "worker")
 READY_SECONDS = 60
+
+
+class End(NamedTuple):
+    """How something that the shop ran to its end ended: exit code (None: killed on the way) and what it printed."""
+
+    code: int | None
+    output: str
 
 
 class HarnessError(RuntimeError):
@@ -75,10 +84,14 @@ class Shop:
             each.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def reset(self) -> None:
-        """As the first seed found it: database, Stripe, time, mail; both parts of the shop run."""
+    def reset(self, settings: dict[str, Any] | None = None) -> None:
+        """As the first seed found it: database, Stripe, time, mail; both parts of the shop run.
+
+        settings: what differs from the shop's own in app.config.Settings, as after a restart with other ones.
+        """
         for part in PARTS:
             self._tell({"do": "kill", "part": part})
+        self._tell({"do": "settings", "values": settings or {}})
         self.database.put_back()
         self.stripe.reset()
         self.offset = 0.0
@@ -94,15 +107,26 @@ class Shop:
     def kill(self, part: str) -> None:
         self._tell({"do": "kill", "part": part})
 
-    def run(self, *arguments: str, kill_after: float | None = None) -> tuple[int | None, str]:
-        """One command of the shop's command line: its exit code (None: killed on the way) and what it printed."""
-        answer = self._tell({"do": "run", "arguments": list(arguments), "kill_after": kill_after})
-        return answer["code"], answer["output"]
+    def run(self, *arguments: str) -> End:
+        """One command of the shop's command line."""
+        return self.run_at_once(*arguments, kill_after=[None])[0]
 
-    def refund(self, **wanted: Any) -> tuple[int | None, str]:
-        """The shop's own refund: see zygote.Zygote.obey for what is wanted; as run()."""
-        answer = self._tell({"do": "refund", **wanted})
-        return answer["code"], answer["output"]
+    def run_at_once(self, *arguments: str, kill_after: list[float | None]) -> list[End]:
+        """A command as often at once as kill_after has entries: seconds after which one is killed, None for never."""
+        return self._do("command", {"arguments": list(arguments)}, kill_after)
+
+    def act(self, name: str, *, kill_after: float | None = None, **wanted: Any) -> End:
+        """What the shop does by itself: one of acts.ACTS with what it wants."""
+        return self._do(name, wanted, [kill_after])[0]
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """What is played inside is over and forgotten afterwards, but whatever it loaded and compiled stays."""
+        self._tell({"do": "rehearse"})
+        try:
+            yield
+        finally:
+            self._tell({"do": "perform"})
 
     @property
     def offset(self) -> float:
@@ -174,7 +198,10 @@ class Shop:
             if time.monotonic() > deadline:
                 raise HarnessError("the offline Stripe did not start: " + (self.folder / "stripe.log").read_text())
             time.sleep(0.05)
-        self._tell({"do": "warm_up"})
+
+    def _do(self, act: str, wanted: dict[str, Any], kill_after: list[float | None]) -> list[End]:
+        answer = self._tell({"do": "run", "act": act, "wanted": wanted, "kill_after": kill_after})
+        return [End(code, output) for code, output in answer["ends"]]
 
     def _start_process(
         self, command: list[str], environment: dict[str, str], descriptor: int, log: str

@@ -1,7 +1,7 @@
 """The reference model: what a shop ought to think, from nothing but what Stripe holds. Shares no code with the app.
 
-Written from payments.md (policies P1-P7), not from the shop: for each order it names the price, adds up the money,
-names the state, and says what access, which ledger, which use of a code and how many mails follow.
+Written from payments.md (policies P1-P7), not from the shop: for each order it names price and tax, adds up the money,
+names the state, and says what access, which ledger, which invoice, which use of a code and how many mails follow.
 """
 
 from collections import defaultdict
@@ -63,6 +63,17 @@ class Account:
         )
 
     @property
+    def paid_sessions(self) -> list[Document]:
+        """Those that were paid, or had nothing to pay, in the order in which they were opened."""
+        done = [each for each in self.sessions if each["status"] == "complete" and each["payment_status"] != "unpaid"]
+        return sorted(done, key=lambda each: int(each["metadata"]["attempt"]))
+
+    @property
+    def tax(self) -> int:
+        """What Stripe took for tax, on top of the price or inside it: of the first payment, the one that counts."""
+        return sum(int(each["total_details"]["amount_tax"]) for each in self.paid_sessions[:1])
+
+    @property
     def is_paid(self) -> bool:
         """Whether money arrived, or a session of ours ended with nothing to pay."""
         return bool(self.charges) or any(each["payment_status"] == "no_payment_required" for each in self.sessions)
@@ -118,13 +129,14 @@ class Account:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What a buyer asked for. terms: those of the promotion code, {} for none. mailed: whether somebody is sent a link
-    to a seat (a guest for their own, the recipient of a gift).
+    to a seat (a guest for their own, the recipient of a gift). has_tax_on_top: whether the shop's prices are without.
     """
 
     unit_amount: int
     quantity: int
     terms: Document
     is_mailed: bool
+    has_tax_on_top: bool = False
 
     @property
     def price(self) -> int:
@@ -135,9 +147,16 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What the shop must say of one order. seat_status: of seats that were not refunded one by one; None: no seats."""
+    """What the shop must say of one order. seat_status: of seats that were not refunded one by one; None: no seats.
+
+    charged: the price with the tax that comes on top of it. invoices: those that Stripe made of its payments.
+    """
 
     price: int
+    tax: int
+    is_tax_included: bool
+    charged: int
+    invoices: frozenset[str]
     state: str
     money: Money
     is_numbered: bool
@@ -155,6 +174,7 @@ class Books:
     def __init__(self, stripe: Stripe, app_id: str) -> None:
         self.accounts: defaultdict[str, Account] = defaultdict(Account)
         self.session_orders: dict[str, str] = {}
+        self.invoices: dict[str, Document] = {each["id"]: each for each in stripe.list_all("/v1/invoices")}
         order_of_intent: dict[str, str] = {}
         for session in stripe.list_all("/v1/checkout/sessions"):
             metadata = session["metadata"] or {}
@@ -186,6 +206,10 @@ class Books:
         is_served = is_paid and not is_late
         return Expected(
             price=asked.price,
+            tax=account.tax,
+            is_tax_included=account.tax > 0 and not asked.has_tax_on_top,
+            charged=asked.price + account.tax * asked.has_tax_on_top,
+            invoices=frozenset(each["invoice"] for each in account.paid_sessions if each["invoice"]),
             state=state,
             money=account.money,
             is_numbered=is_paid,

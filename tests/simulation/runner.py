@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from multiprocessing.queues import Queue
 
 from tests.simulation.harness import Shop
-from tests.simulation.run import Result, run_seed
+from tests.simulation.run import Result, rehearse, run_seed
 
 SILENCE_SECONDS = 5.0
+# A rehearsal costs as much as some ten seeds save by it.
+SHORT_RUN = 10
 
 
 class RunBroken(RuntimeError):
@@ -75,6 +77,8 @@ def _work(seeds: list[int], database: str, name: str, results: "Queue[Result | s
     parent = os.getppid()
     try:
         with Shop(database=database, name=name) as shop:
+            if len(seeds) > SHORT_RUN:
+                rehearse(shop)
             for seed in seeds:
                 if os.getppid() != parent:
                     return  # whoever asked was killed: nobody hears the rest

@@ -1,24 +1,19 @@
 """What every seed finds in the shop: courses in three currency exponents, scarce ones, a free one, and people.
 
-Runs inside the zygote, once: brings the database up to date, fills it, and plays one purchase, so that modules are
-loaded and templates and statements compiled before anything is forked.
+Runs inside the zygote, once: brings the database up to date and fills it.
 """
 
 from typing import Any
 
 from flask import Flask, session
 from flask_migrate import upgrade
-from sqlalchemy import select
 
 from app.accounts.models import User
 from app.accounts.sessions import sign_in
-from app.catalog.models import Price
 from app.catalog.promotion_codes import create_code
 from app.config import Settings
 from app.db import db
-from app.queue import run_sweeps
 from tests.factories import get_price, make_course, make_user
-from tests.simulation.client import send_json
 
 USERS = 4
 # Name, minor units, currency, seats (None: as many as are wanted).
@@ -85,25 +80,6 @@ def _sign_in(app: Flask, user: User) -> str:
         response = app.make_response("")
         app.session_interface.save_session(app, session, response)
     return response.headers["Set-Cookie"].partition(";")[0]
-
-
-def warm_up(app: Flask) -> dict[str, Any]:
-    """One purchase from the course page to the receipt, in a database that is thrown away afterwards."""
-    settings: Settings = app.config["SETTINGS"]
-    client = app.test_client()
-    with app.app_context():
-        price_id = db.session.scalars(select(Price.public_id).where(Price.currency == "usd")).first()
-        for path in ("/courses/dollar", "/checkout/success?session_id=cs_test_none", "/checkout/cancelled"):
-            client.get(path, base_url=settings.public_url)
-        started = client.post("/checkout", base_url=settings.public_url, data={"price_id": price_id})
-        session_id = started.location.rpartition("/")[2]
-        send_json(f"{settings.stripe_api_base}/_sandbox/pay/{session_id}", {"email": "warm@example.org"})
-        client.get(f"/checkout/success?session_id={session_id}", base_url=settings.public_url)
-        client.post("/webhooks/stripe", base_url=settings.public_url, data=b"{}")
-        while run_sweeps():
-            pass
-        _leave(app)
-    return {}
 
 
 def _leave(app: Flask) -> None:

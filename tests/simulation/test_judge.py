@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
@@ -12,27 +11,18 @@ from tests.simulation.check_money import check_one_open_session
 from tests.simulation.client import Answer, send_form
 from tests.simulation.evidence import Evidence
 from tests.simulation.faults import Faults
-from tests.simulation.harness import Shop
 from tests.simulation.judge import judge
-from tests.simulation.plan import Move, Plan
-from tests.simulation.run import play
-from tests.simulation.steps import (
-    Claim,
-    ComeBack,
-    Deliver,
+from tests.simulation.money_steps import (
     Dispute,
     EndDispute,
-    Enroll,
-    Noise,
-    PassTime,
-    Pay,
     RefundAtStripe,
     RefundFromShop,
     SettleDebit,
     SettleRefund,
-    Step,
-    Wish,
 )
+from tests.simulation.noise import Noise
+from tests.simulation.scenes import find_mail, play_scene, put_back
+from tests.simulation.steps import Claim, ComeBack, Deliver, Enroll, PassTime, Pay, Step, Wish
 from tests.simulation.stripe_double import KEY
 from tests.simulation.world import World
 
@@ -78,26 +68,13 @@ STORY: tuple[Step, ...] = (
 @pytest.fixture(scope="module")
 def rested() -> Iterator[World]:
     """A world in which everything went well, and whose end the database keeps."""
-    plan = Plan(seed=3, guests=(True, False, False), orders=8, moves=tuple(Move(step, None, None) for step in STORY))
-    with Shop(database="sqlite", name="judge") as shop:
-        world = play(shop, plan)
-        shop.kill("web")
-        shop.database.keep()
-        shutil.copytree(shop.mail_folder, shop.folder / "mail.kept")
+    with play_scene(STORY, name="judge", orders=8) as world:
         yield world
 
 
 @pytest.fixture
 def world(rested: World) -> World:
-    shop = rested.shop
-    shop.database.put_back()
-    shutil.rmtree(shop.mail_folder)
-    shutil.copytree(shop.folder / "mail.kept", shop.mail_folder)
-    return rested
-
-
-def find_mail(world: World, words: str) -> Path:
-    return next(path for path in sorted(world.shop.mail_folder.glob("*.eml")) if words in path.read_text())
+    return put_back(rested)
 
 
 def test_a_shop_that_is_right_is_found_right(world: World) -> None:

@@ -8,7 +8,6 @@ What runs is the product: its application, its worker command, its settings of t
 shorter (SCALED), so that "longer than the shop waits" costs a second of a run and not a minute.
 """
 
-import gc
 import importlib
 import json
 import logging
@@ -18,39 +17,37 @@ import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from select import select
 from typing import Any
 
 import stripe
 import structlog
-from flask import Flask
-from flask.cli import ScriptInfo
-from werkzeug.serving import make_server
 
 from app import clock, create_app
-from app.checkout.refund_orders import refund_order
-from app.checkout.refund_plans import RefundScope
-from app.errors import AppError
-from app.extensions import limiter
+from app.checkout import reconcile_scans
 from app.payments import gateway
-from app.sandbox.server import BufferedRequestHandler
+from tests.simulation.acts import command
 from tests.simulation.sabotage import SABOTAGES
-from tests.simulation.shopfront import open_shopfront, warm_up
+from tests.simulation.shopfront import open_shopfront
+from tests.simulation.stage import Rehearsal, Stage, Work, change_settings, in_passing_thread
 
-SCALED = (
+# A killed reconciler holds its page for a lease, and whoever waits for the page waits by the machine's clock.
+LEASE = timedelta(seconds=4)
+SCALED: tuple[tuple[Any, str, Any], ...] = (
     (importlib.import_module("app.cli.jobs"), "SWEEP_SECONDS", 0.5),
+    (importlib.import_module("app.cli.stripe"), "WAIT_SECONDS", 0.1),
+    (importlib.import_module("app.cli.stripe"), "LEASE", LEASE),
+    (reconcile_scans, "LEASE", LEASE),
     (gateway, "TIMEOUT_SECONDS", 2.5),
     (stripe.HTTPClient, "INITIAL_DELAY", 0.05),
 )
 LOG = logging.getLogger(__name__)
-POLL_SECONDS = 0.005
-# No round of the worker and no refund may take longer.
+# No round of the worker, no refund and no reconciler may take longer.
 LONGEST_SECONDS = 180.0
-REFUSED = 3
 
 
 class SharedClock:
@@ -65,44 +62,19 @@ class SharedClock:
         return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-class Zygote:
+class Zygote(Stage):
     """Forks and kills on command. Has no thread of its own while it forks."""
 
-    def __init__(self, app: Flask, listening: socket.socket) -> None:
-        self._app = app
-        self._listening = listening
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self._children: dict[str, int] = {}
 
-    def obey(self, command: dict[str, Any]) -> dict[str, Any]:
-        what = command["do"]
-        if what == "warm_up":
-            _in_passing_thread(lambda: warm_up(self._app))
-            limiter.reset()
-            # What is here stays: the collector of a child need not touch, and so copy, every page of it.
-            gc.collect()
-            gc.freeze()
-            return {}
-        if what == "start":
-            self._start(command["part"])
-            return {}
-        if what == "kill":
-            return {"was_running": self._kill(command["part"])}
-        if what == "run":
-            return self._run(lambda: self._command(command["arguments"]), command["kill_after"])
-        if what == "refund":
-            return self._run(lambda: self._refund(command), command["kill_after"])
-        raise ValueError(what)
-
-    def kill_all(self) -> None:
-        for part in list(self._children):
-            self._kill(part)
-
-    def _start(self, part: str) -> None:
-        work = {"web": self._serve, "worker": lambda: self._command(["jobs", "work"])}[part]
+    def start(self, part: str) -> None:
+        work = {"web": self._serve, "worker": lambda: command(self.app, arguments=["jobs", "work"])}[part]
         if part not in self._children:
             self._children[part] = self._fork(work)
 
-    def _kill(self, part: str) -> bool:
+    def kill(self, part: str) -> bool:
         pid = self._children.pop(part, None)
         if pid is None:
             return False
@@ -110,37 +82,25 @@ class Zygote:
         os.waitpid(pid, 0)
         return True
 
-    def _run(self, work: Callable[[], None], kill_after: float | None) -> dict[str, Any]:
-        """Something done to its end in a child; its exit code, or None when it was killed on the way."""
-        reading, writing = os.pipe()
+    def run(self, work: Work, kill_after: list[float | None]) -> list[tuple[int | None, str]]:
+        """Each in a child of its own. A child that is over has closed its end of the pipe."""
+        children = [_Child(self._fork, work, seconds) for seconds in kill_after]
+        while any(child.is_running for child in children):
+            running = [child for child in children if child.is_running]
+            wait = max(0.0, min(child.deadline for child in running) - time.monotonic())
+            ready, _, _ = select([child.pipe for child in running], [], [], wait)
+            for child in running:
+                if child.pipe in ready:
+                    child.read()
+                elif child.deadline <= time.monotonic():
+                    child.kill()
+        return [child.end() for child in children]
 
-        def write_to_pipe() -> None:
-            os.dup2(writing, 1)
-            work()
+    def end(self) -> None:
+        for part in list(self._children):
+            self.kill(part)
 
-        pid = self._fork(write_to_pipe)
-        os.close(writing)
-        output: list[str] = []
-        with os.fdopen(reading, encoding="utf-8") as pipe:
-            listening = threading.Thread(target=lambda: output.append(pipe.read()))
-            listening.start()
-            status = self._wait(pid, LONGEST_SECONDS if kill_after is None else kill_after)
-            listening.join()
-        return {"code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None, "output": "".join(output)}
-
-    @staticmethod
-    def _wait(pid: int, seconds: float) -> int:
-        """The status of a child at its end, which is SIGKILL when the time is over."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return status
-            time.sleep(POLL_SECONDS)
-        os.kill(pid, signal.SIGKILL)
-        return os.waitpid(pid, 0)[1]
-
-    def _fork(self, work: Callable[[], None]) -> int:
+    def _fork(self, work: Callable[[], None], output: int | None = None) -> int:
         sys.stderr.flush()
         pid = os.fork()
         if pid:
@@ -151,11 +111,12 @@ class Zygote:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
-            os.dup2(2, 1)
+            os.dup2(2 if output is None else output, 1)
+            sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
             work()
             code = 0
         except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
         except BaseException:
             LOG.exception("child failed")
         finally:
@@ -164,30 +125,33 @@ class Zygote:
             os._exit(code)
 
     def _serve(self) -> None:
-        host, port = self._listening.getsockname()
-        server = make_server(
-            host, port, self._app, threaded=True, request_handler=BufferedRequestHandler, fd=self._listening.fileno()
-        )
-        server.serve_forever(poll_interval=0.05)
+        self.make_server().serve_forever(poll_interval=0.05)
 
-    def _refund(self, wanted: dict[str, Any]) -> None:
-        """The use case behind `flask orders refund` and the back office. Exit code 3: refused, nothing was stored."""
-        scope = RefundScope(amount=wanted["amount"], seats=tuple(wanted["seats"]))
-        with self._app.app_context():
-            try:
-                refund_order(
-                    order_public_id=wanted["order"],
-                    request_key=wanted["key"],
-                    scope=scope,
-                    reason="The simulator asks.",
-                )
-            except AppError as error:
-                os.write(1, error.code.encode())
-                raise SystemExit(REFUSED) from error
 
-    def _command(self, arguments: list[str]) -> None:
-        sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        self._app.cli.main(args=arguments, obj=ScriptInfo(create_app=lambda: self._app), prog_name="flask")
+class _Child:
+    """Some work in a process of its own, with what it prints."""
+
+    def __init__(self, fork: Callable[[Work, int], int], work: Work, kill_after: float | None) -> None:
+        self.pipe, writing = os.pipe()
+        self._pid = fork(work, writing)
+        os.close(writing)
+        self._output = b""
+        self.is_running = True
+        self.deadline = time.monotonic() + (LONGEST_SECONDS if kill_after is None else kill_after)
+
+    def read(self) -> None:
+        told = os.read(self.pipe, 65536)
+        self._output += told
+        self.is_running = bool(told)
+
+    def kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        self.is_running = False
+
+    def end(self) -> tuple[int | None, str]:
+        status = os.waitpid(self._pid, 0)[1]
+        os.close(self.pipe)
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else None, self._output.decode(errors="replace")
 
 
 def main() -> int:
@@ -201,25 +165,25 @@ def main() -> int:
     app.logger.setLevel(logging.WARNING)
     if os.environ["SIMULATION_SABOTAGE"]:
         SABOTAGES[os.environ["SIMULATION_SABOTAGE"]]()
-    front = _in_passing_thread(lambda: open_shopfront(app))
+    front = in_passing_thread(lambda: open_shopfront(app))
     listening = socket.socket(fileno=int(os.environ["SIMULATION_SOCKET"]))
-    zygote = Zygote(app, listening)
+    stage: Stage = Zygote(app, listening)
     _tell(front)
     try:
         for line in sys.stdin:
-            _tell(zygote.obey(json.loads(line)))
+            asked = json.loads(line)
+            if asked["do"] in {"rehearse", "perform"}:
+                stage.end()
+                stage = {"rehearse": Rehearsal, "perform": Zygote}[asked["do"]](app, listening)
+                _tell({})
+            elif asked["do"] == "settings":
+                change_settings(app, asked["values"])
+                _tell({})
+            else:
+                _tell(stage.obey(asked))
     finally:
-        zygote.kill_all()
+        stage.end()
     return 0
-
-
-def _in_passing_thread(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a thread keeps for itself, connections above all, ends with it: nothing of it is forked."""
-    done: list[dict[str, Any]] = []
-    thread = threading.Thread(target=lambda: done.append(work()))
-    thread.start()
-    thread.join()
-    return done[0]
 
 
 def _tell(answer: dict[str, Any]) -> None:

@@ -81,7 +81,7 @@ def test_a_draft_is_404_for_visitors_and_learners_and_a_preview_for_staff(app: F
     assert learner.get("/courses/secret").status_code == 404
     page = owner.get("/courses/secret")
     assert page.status_code == 200
-    assert "Only staff can see this page" in page.text
+    assert "Only staff and those who have the course can see this page" in page.text
 
 
 def test_an_archived_course_stays_and_offers_others(client: FlaskClient) -> None:

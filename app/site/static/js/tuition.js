@@ -84,6 +84,19 @@ for (const button of $$("[data-expand]")) {
   label();
 }
 
+/* The posts on the way here, and UTM values, go on in the links' addresses: nothing is stored in the browser. */
+const address = new URLSearchParams(location.search);
+const carried = [...address].filter(([name]) => name.startsWith("utm_"));
+if (address.has("from") || carried.length) {
+  for (const link of $$('a:is([href^="/courses/"], [href^="/blog/"], [href^="/checkout/"])')) {
+    const next = new URL(link.href);
+    for (const [name, value] of carried) next.searchParams.set(name, value);
+    const steps = [address.get("from"), next.searchParams.get("from")].filter(Boolean);
+    if (steps.length) next.searchParams.set("from", steps.join(","));
+    link.href = next.pathname + next.search + next.hash;
+  }
+}
+
 /* Say that a form is on its way. Never `disabled`: the server de-duplicates. */
 document.addEventListener("submit", (event) => {
   const button = event.submitter ?? $("button[type=submit]", event.target);

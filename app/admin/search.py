@@ -1,0 +1,42 @@
+"""The search field on every page: one hit is opened at once, several are listed, none says what can be looked for."""
+
+from flask import current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.accounts import permissions as p
+from app.admin.blueprint import ANY, may, page
+from app.admin.listing import LONGEST_SEARCH
+from app.reports.back_office_search import CourseHit, Hits, find_event_id, search_courses, search_orders
+
+
+@page("/search", needs=ANY)
+def search() -> ResponseReturnValue:
+    text = " ".join(request.args.get("q", "").replace("\x00", "")[:LONGEST_SEARCH].split())
+    hits = _search(text) if text else Hits()
+    if hits.count == 1:
+        return redirect(_address_of(hits), 303)
+    return render_template("admin/search/results.html", text=text, hits=hits, course_url=_course_url)
+
+
+def _search(text: str) -> Hits:
+    """Only what this person may open."""
+    return Hits(
+        orders=search_orders(text) if may(p.ORDERS_READ) else (),
+        courses=search_courses(text) if may(p.CONTENT_READ) else (),
+        event=find_event_id(text) if may(p.STRIPE_READ) and "admin.event" in current_app.view_functions else "",
+    )
+
+
+def _address_of(hits: Hits) -> str:
+    if hits.orders:
+        return url_for("admin.order", public_id=hits.orders[0].public_id)
+    if hits.courses:
+        return _course_url(hits.courses[0])
+    return url_for("admin.event", event=hits.event)
+
+
+def _course_url(course: CourseHit) -> str:
+    """The course's editor, or its page where there is none."""
+    if "admin.course" in current_app.view_functions:
+        return url_for("admin.course", public_id=course.public_id)
+    return url_for("site.course", slug=course.slug)

@@ -1,0 +1,140 @@
+"""The back-office's list of courses: everything that was not deleted, narrowed and ordered, one page at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy.orm import aliased
+
+from app.catalog.models import Category, Course, Lesson, Price, Product, ProductCourse
+from app.catalog.offers import CURRENT_PRICE, OWN_PRODUCT, site_currency
+from app.catalog.search import LONGEST_SEARCH, MOST_WORDS
+from app.db import db
+from app.paging import PAGE_SIZE, Page, clamp_page, count_rows
+
+PUBLISHED, DRAFTS, ARCHIVED, NO_PRICE, DELETED = "published", "draft", "archived", "no-price", "deleted"
+_own = aliased(Product)
+_active = aliased(Price)
+_HAS_PRICE = exists(
+    select(_active.id)
+    .join(_own, _own.id == _active.product_id)
+    .join(ProductCourse, ProductCourse.product_id == _own.id)
+    .where(
+        ProductCourse.course_id == Course.id, _own.kind == "course", _active.status == "active",
+        _active.type == "one_time",
+    )
+).correlate(Course)  # fmt: skip
+_LESSONS = (
+    select(func.count(Lesson.id))
+    .where(Lesson.course_id == Course.id, Lesson.deleted_at.is_(None))
+    .correlate(Course)
+    .scalar_subquery()
+)
+_COLUMNS = (
+    Course.public_id, Course.slug, Course.title, Course.promise, Course.status, Course.level, Course.cover_path,
+    Course.publish_at, Course.updated_at, Course.deleted_at, Category.name.label("topic"),
+    _LESSONS.label("lesson_count"), Price.unit_amount, Price.currency, Product.status.label("product_status"),
+)  # fmt: skip
+_ROWS: Select[Any] = (
+    select(*_COLUMNS)
+    .join(Category, Category.id == Course.category_id)
+    .outerjoin(Product, Product.id == OWN_PRODUCT)
+    .outerjoin(Price, Price.id == CURRENT_PRICE)
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CourseRow:
+    """A course in the list. unit_amount (minor units of currency) is None while it has no price."""
+
+    public_id: str
+    slug: str
+    title: str
+    status: str
+    level: str
+    topic: str
+    cover_path: str | None
+    publish_at: datetime | None
+    updated_at: datetime
+    lesson_count: int
+    unit_amount: int | None
+    currency: str | None
+    is_open: bool
+
+
+def count_course_views() -> dict[str, int]:
+    """How many courses each saved view holds; "" is all of them."""
+    session = db.session()
+    alive = Course.deleted_at.is_(None)
+    rows = session.execute(select(Course.status, func.count(Course.id)).where(alive).group_by(Course.status))
+    by_status = {status: count for status, count in rows}  # noqa: C416 - rows are no pairs for mypy
+    counts = {status: by_status.get(status, 0) for status in (PUBLISHED, DRAFTS, ARCHIVED)}
+    counts[""] = sum(counts.values())
+    counts[NO_PRICE] = session.scalar(select(func.count(Course.id)).where(*_view(NO_PRICE))) or 0
+    counts[DELETED] = session.scalar(select(func.count(Course.id)).where(Course.deleted_at.is_not(None))) or 0
+    return counts
+
+
+def list_course_rows(
+    *, view: str = "", q: str = "", topic: str = "", level: str = "", sort: str = "updated", is_descending: bool = True,
+    page: int = 1, counts: Mapping[str, int] | None = None,
+) -> Page[CourseRow]:  # fmt: skip
+    """One page. topic is a slug; sort is updated, title or created; counts saves counting an unnarrowed view again."""
+    matching = find_course_rows(view=view, q=q, topic=topic, level=level)
+    is_narrowed = bool(q or topic or level)
+    total = count_rows(matching) if is_narrowed or counts is None else counts[view]
+    number = clamp_page(page, total=total)
+    statement = sort_course_rows(matching, sort, is_descending=is_descending)
+    parameters = {"site_currency": site_currency()}
+    rows = db.session().execute(
+        _with_columns(statement.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE), sort, is_descending=is_descending),
+        parameters,
+    )
+    return Page(rows=[_read(row) for row in rows], total=total, number=number)
+
+
+def find_course_rows(*, view: str = "", q: str = "", topic: str = "", level: str = "") -> Select[Any]:
+    """The ids of the courses that match every filter."""
+    statement: Select[Any] = select(Course.id).where(*_view(view))
+    for word in q[:LONGEST_SEARCH].replace("\x00", " ").split()[:MOST_WORDS]:
+        fields = (Course.title, Course.slug, Course.promise)
+        statement = statement.where(or_(*(field.icontains(word, autoescape=True) for field in fields)))
+    if topic:
+        statement = statement.where(
+            Course.category_id == select(Category.id).where(Category.slug == topic).scalar_subquery()
+        )
+    if level:
+        statement = statement.where(Course.level == level)
+    return statement
+
+
+def sort_course_rows(statement: Select[Any], sort: str, *, is_descending: bool) -> Select[Any]:
+    """In an order that an index has."""
+    columns = {"title": (Course.title, Course.id), "created": (Course.id,)}.get(sort, (Course.updated_at, Course.id))
+    return statement.order_by(*(column.desc() if is_descending else column.asc() for column in columns))
+
+
+def _with_columns(ids: Select[Any], sort: str, *, is_descending: bool) -> Select[Any]:
+    """Counts, prices and topics of the few courses on the page only."""
+    found = ids.subquery()
+    return sort_course_rows(_ROWS.join(found, found.c.id == Course.id), sort, is_descending=is_descending)
+
+
+def _view(view: str) -> tuple[Any, ...]:
+    if view == DELETED:
+        return (Course.deleted_at.is_not(None),)
+    alive = Course.deleted_at.is_(None)
+    if view == NO_PRICE:
+        return (alive, Course.status != ARCHIVED, ~_HAS_PRICE)
+    return (alive, Course.status == view) if view else (alive,)
+
+
+def _read(row: Any) -> CourseRow:
+    return CourseRow(
+        public_id=row.public_id, slug=row.slug, title=row.title, level=row.level, topic=row.topic,
+        status="scheduled" if row.publish_at else row.status, cover_path=row.cover_path, publish_at=row.publish_at,
+        updated_at=row.updated_at, lesson_count=row.lesson_count, unit_amount=row.unit_amount, currency=row.currency,
+        is_open=row.product_status == "active",
+    )  # fmt: skip

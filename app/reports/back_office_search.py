@@ -1,0 +1,67 @@
+"""The search field of the back-office: an order, a course, an event of Stripe. What may be found the caller says."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from app.catalog.models import Course
+from app.checkout.models import Order
+from app.db import db
+from app.payments.models import StripeEvent
+from app.reports.order_lists import OrderListRow, shape_order_row
+from app.reports.order_search import match_orders
+
+MOST_HITS = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CourseHit:
+    """A course whose title holds the text."""
+
+    public_id: str
+    slug: str
+    title: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hits:
+    """What the text found, the newest first, at most 20 of each; event is the id of a stored event of Stripe's."""
+
+    orders: tuple[OrderListRow, ...] = ()
+    courses: tuple[CourseHit, ...] = ()
+    event: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many things were found. An event and the order it is about are one: the order tells the event."""
+        return len(self.orders) + len(self.courses) + (1 if self.event and not self.orders else 0)
+
+
+def search_orders(text: str) -> tuple[OrderListRow, ...]:
+    """The orders that the text names, newest first."""
+    orders = db.session.scalars(
+        select(Order)
+        .options(selectinload(Order.items))
+        .where(match_orders(text))
+        .order_by(Order.id.desc())
+        .limit(MOST_HITS)
+    )
+    return tuple(shape_order_row(order) for order in orders)
+
+
+def search_courses(text: str) -> tuple[CourseHit, ...]:
+    """The courses with the text in their title."""
+    rows = db.session.execute(
+        select(Course.public_id, Course.slug, Course.title, Course.status)
+        .where(Course.title.icontains(text, autoescape=True))
+        .order_by(Course.title)
+        .limit(MOST_HITS)
+    )
+    return tuple(CourseHit(public_id=row.public_id, slug=row.slug, title=row.title, status=row.status) for row in rows)
+
+
+def find_event_id(text: str) -> str:
+    """The stored event of that id, "" for none."""
+    return db.session.scalar(select(StripeEvent.id).where(StripeEvent.id == text)) or ""

@@ -1,0 +1,72 @@
+"""A shop with very many rows, made by the database itself: for query plans and for the benchmark. PostgreSQL only.
+
+An area whose list shows another table adds its rows here.
+"""
+
+from sqlalchemy import text
+
+from app.catalog.promotion_codes import create_code
+from app.db import db
+from tests.factories import get_price, make_course
+
+RARE = 100  # one order in so many has the rare course, code, post and state
+ORDERS = """
+INSERT INTO orders (id, public_id, number, buyer_key, choice_key, choice_digest, purpose, takes_seat, email,
+    customer_name, livemode, currency, subtotal_amount, discount_amount, tax_amount, is_tax_included, total_amount,
+    state, payment_method_label, stripe_payment_intent_id, stripe_customer_id, stripe_invoice_id, link_version,
+    created_at, paid_at)
+SELECT n, 'ord_' || n, CASE WHEN n % 20 = 0 THEN NULL ELSE 100000 + n END, 'browser:' || n, 'prd', '', 'self', true,
+    'buyer' || n || '@example.org', 'First' || n % 977 || ' Last' || n % 7919, false,
+    CASE WHEN n % :rare = 0 THEN 'eur' ELSE 'usd' END, 1000 + n % 9000, 0, 0, false,
+    CASE WHEN n % :rare = 1 THEN 0 ELSE 1000 + n % 9000 END,
+    CASE WHEN n % 20 = 0 THEN 'expired' WHEN n % :rare = 3 THEN 'refunded' WHEN n % :rare = 5 THEN 'disputed'
+         ELSE 'paid' END,
+    'Visa ending 4242', 'pi_' || n, 'cus_' || n / 2, 'in_' || n, 1,
+    now() - n * interval '5 minutes', now() - n * interval '5 minutes'
+FROM generate_series(1, :rows) AS n
+"""
+ITEMS = """
+INSERT INTO order_items (id, order_id, product_id, price_id, title, currency, unit_amount, quantity, held_quantity,
+    subtotal_amount, discount_amount, tax_amount, total_amount, courses, refund_days)
+SELECT n, n, CASE WHEN n % :rare = 0 THEN :rare_product ELSE :product END, :price, 'A course', 'usd', 1000, 1, 1, 1000,
+    0, 0, 1000, '[]', 14
+FROM generate_series(1, :rows) AS n
+"""
+LEDGER = """
+INSERT INTO ledger_entries (id, order_id, kind, stripe_object_id, related_stripe_object_id, amount, currency, status,
+    occurred_at, recorded_at)
+SELECT n, n, 'payment', 'ch_' || n, 'pi_' || n, 1000, 'usd', 'succeeded', now(), now()
+FROM generate_series(1, :rows) AS n
+"""
+ATTEMPTS = """
+INSERT INTO checkout_attempts (id, order_id, number, idempotency_key, stripe_checkout_session_id, expires_at, created_at)
+SELECT n, n, 1, 'key-' || n, 'cs_' || n, now(), now() FROM generate_series(1, :rows) AS n
+"""
+REDEMPTIONS = """
+INSERT INTO promotion_redemptions (order_id, promotion_code_id, customer_key, amount, status, created_at)
+SELECT n, :code, 'email:x', 100, 'redeemed', now() FROM generate_series(7, :rows, :rare) AS n
+"""
+FINDINGS = """
+INSERT INTO findings (key, order_id, kind, detail, created_at)
+SELECT 'f' || n, n, 'oversold', 'Look at it', now() FROM generate_series(1, 20) AS n
+"""
+TABLES = ("orders", "order_items", "ledger_entries", "checkout_attempts", "promotion_redemptions", "findings")
+
+
+def fill_orders(rows: int) -> str:
+    """Make that many orders and what hangs on them; gives the public id of the rare course."""
+    course, rare = make_course(title="Popular"), make_course(title="Rare")
+    price, rare_price = get_price(course), get_price(rare)
+    code = create_code("RARECODE", percent_off=10, amount_off=None, currency=None)
+    values = {
+        "rows": rows, "rare": RARE, "price": price.id, "product": price.product_id,
+        "rare_product": rare_price.product_id, "code": code.id,
+    }  # fmt: skip
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (ORDERS, ITEMS, LEDGER, ATTEMPTS, REDEMPTIONS, FINDINGS):
+            names = {name: value for name, value in values.items() if f":{name}" in statement}
+            connection.execute(text(statement), names)
+        for table in TABLES:
+            # As autovacuum leaves it: statistics, and pages that an index alone may answer for.
+            connection.execute(text(f"VACUUM ANALYZE {table}"))
+    return rare.public_id

@@ -1,0 +1,105 @@
+"""Every list of the back-office over very many rows: PostgreSQL answers its first page through an index.
+
+An area adds a row to CASES: what the list asks -> (the statement, the big table that must not be read from end to end),
+and its rows to tests/admin/big_tables.py. `make bench-admin` measures the same lists with 100,000 orders.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Select
+
+from app.checkout.models import Order
+from app.db import db
+from app.enrollment.manual_grants import select_free_seats
+from app.paging import PAGE_SIZE
+from app.reports.order_lists import OrderQuery, select_orders
+from tests.admin.big_tables import fill_orders
+from tests.conftest import empty_database
+from tests.databases import DATABASE
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite is for small shops; its plans are not promised"),
+]
+ROWS = 30_000
+Case = tuple[Callable[[], Select[Any]], str]
+
+
+def orders(**query: Any) -> Case:
+    return lambda: select_orders(OrderQuery(**query)).limit(PAGE_SIZE), "orders"
+
+
+CASES: dict[str, Case] = {
+    "orders": orders(),
+    "orders, oldest first": orders(is_descending=False),
+    "orders by total": orders(sort="total"),
+    "orders by customer": orders(sort="customer", is_descending=False),
+    "orders, page 100": (lambda: select_orders(OrderQuery()).limit(PAGE_SIZE).offset(99 * PAGE_SIZE), "orders"),
+    "orders, paid": orders(view="paid"),
+    "orders, needs attention": orders(view="attention"),
+    "orders, pending": orders(view="pending"),
+    "orders, refunded": orders(view="refunded"),
+    "orders, disputed": orders(view="disputed"),
+    "orders, free": orders(view="free"),
+    "orders in one state": orders(state="expired"),
+    "orders in a rare currency": orders(currency="eur"),
+    "orders of a rare course": orders(course="RARE"),
+    "orders with a code": orders(code="RARECODE"),
+    "orders of a span": orders(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime.now(UTC) - timedelta(days=90)),
+    "orders by number": orders(text="NSL-100500"),
+    "orders by address": orders(text="buyer4711@example.org"),
+    "orders by the start of an address": orders(text="buyer4711"),
+    "orders by surname": orders(text="Last4711"),
+    "orders by both names": orders(text="First811 Last4711"),
+    "orders by the start of a name": orders(text="last47"),
+    "orders by payment intent": orders(text="pi_4711"),
+    "orders by session": orders(text="cs_4711"),
+    "orders by charge": orders(text="ch_4711"),
+    "orders by customer's id": orders(text="cus_4711"),
+    "orders by invoice": orders(text="in_4711"),
+    "orders by our own id": orders(text="ord_4711"),
+    "free seats": (lambda: select_free_seats().limit(PAGE_SIZE), "grants"),
+}
+
+
+@pytest.fixture(scope="module")
+def rare_course(migrated_app: Flask) -> Iterator[str]:
+    """The shop once for all cases: filling it takes longer than asking."""
+    yield fill_orders(ROWS)
+    db.session.rollback()
+    empty_database()
+    db.session.remove()
+
+
+def list_scans(plan: dict[str, Any]) -> set[str]:
+    """The tables that a plan reads from end to end."""
+    found = {plan["Relation Name"]} if plan["Node Type"] == "Seq Scan" else set()
+    return found.union(*(list_scans(each) for each in plan.get("Plans", [])))
+
+
+def explain(statement: Select[Any]) -> dict[str, Any]:
+    compiled = statement.compile(db.engine, compile_kwargs={"render_postcompile": True})
+    with db.engine.connect() as connection:
+        answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", compiled.params)
+        plan: dict[str, Any] = answer.scalar_one()[0]["Plan"]
+        return plan
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_list_is_answered_through_an_index(rare_course: str, name: str) -> None:
+    make, table = CASES[name]
+    statement = make() if name != "orders of a rare course" else orders(course=rare_course)[0]()
+
+    plan = explain(statement)
+
+    assert table not in list_scans(plan), plan
+
+
+def test_control_a_question_without_an_index_is_noticed(rare_course: str) -> None:
+    plan = explain(select_orders(OrderQuery()).where(Order.payment_method_label == "none").order_by(None).limit(1))
+
+    assert list_scans(plan) == {"orders"}

@@ -1,0 +1,76 @@
+"""How long the back-office's lists take with 100,000 orders on PostgreSQL, whole page as the owner gets it.
+
+Run as `python -m tests.benchmarks.admin_lists`. Fills an empty database, asks each address in process, and prints the
+median and the 95th percentile; exit code 1 when a median is over 200 ms.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median, quantiles
+
+os.environ["TEST_DATABASE"] = "postgresql"
+
+from flask_migrate import upgrade
+
+from app import create_app
+from app.config import load_settings
+from tests.admin.big_tables import fill_orders
+from tests.admin.staff import Staff
+from tests.databases import make_database_url
+
+ORDERS = int(os.environ.get("ORDERS", "100000"))
+ASKS = 15
+LIMIT_MS = 200
+PATHS = {
+    "orders": "/admin/orders",
+    "orders, paid": "/admin/orders?view=paid",
+    "orders, needs attention": "/admin/orders?view=attention",
+    "orders by total": "/admin/orders?sort=-total",
+    "orders of a course": "/admin/orders?course={course}",
+    "orders with a code": "/admin/orders?code=RARECODE",
+    "orders by number": "/admin/orders?q=NSL-100500",
+    "orders by address": "/admin/orders?q=buyer4711",
+    "orders by name": "/admin/orders?q=last4711",
+    "orders by Stripe's id": "/admin/orders?q=pi_4711",
+    "search by charge": "/admin/search?q=ch_4711",
+    "search by name": "/admin/search?q=last4711",
+    "one order": "/admin/orders/ord_4711",
+    "given without payment": "/admin/orders/free-seats",
+}
+
+
+def main() -> int:
+    folder = Path(tempfile.mkdtemp(prefix="bench_admin_"))
+    os.environ["APP_ENV"] = "test"
+    settings = replace(
+        load_settings(folder), app_env="test", database_url=make_database_url(folder, "bench"),
+        public_url="http://localhost",
+    )  # fmt: skip
+    app = create_app(settings)
+    with app.app_context():
+        upgrade()
+        course = fill_orders(ORDERS)
+        owner = Staff(app, "owner")
+    print(f"{ORDERS:,} orders on PostgreSQL; milliseconds a page\n{'':28}{'median':>8}{'p95':>8}")  # noqa: T201
+    slow = 0
+    for name, path in PATHS.items():
+        took = [measure(owner, path.format(course=course)) for _ in range(ASKS + 2)][2:]
+        slow += median(took) > LIMIT_MS
+        print(f"{name:28}{median(took):8.0f}{quantiles(took, n=20)[-1]:8.0f}")  # noqa: T201
+    return 1 if slow else 0
+
+
+def measure(owner: Staff, path: str) -> float:
+    """Milliseconds from the request to the last byte."""
+    began = time.perf_counter()
+    answer = owner.get(path)
+    assert answer.status_code in {200, 303}, (path, answer.status_code)
+    return (time.perf_counter() - began) * 1000
+
+
+if __name__ == "__main__":
+    sys.exit(main())
