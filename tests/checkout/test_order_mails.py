@@ -221,6 +221,7 @@ def test_page_of_an_order_is_made_of_what_was_bought(shop: Shop) -> None:
         gift_recipient_name="",
         gift_recipient_email="",
         gift_on=None,
+        link_version=1,
     )
     timeline = list_timeline(order_id=order.id, currency="usd")
     assert [fact[:3] for fact in timeline] == [
