@@ -9,8 +9,9 @@ FAST := not browser and not journey and not slow and not simulation and not cras
 SERVICES := not browser and not journey and not simulation and not crash
 # What reaches every branch of the three packages that money passes through. Measuring makes a test 1.7 times as long on
 # Python 3.11, so only what is needed is measured, and never tests/site/test_hostile_input.py: it bounds CPU seconds.
-COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/site/test_seats.py tests/site/test_access.py \
-           tests/site/test_checkout_pages.py tests/site/test_checkout_form.py tests/site/test_lessons.py
+COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/site/test_seats.py tests/site/test_claims.py \
+           tests/site/test_access.py tests/site/test_checkout_pages.py tests/site/test_checkout_form.py \
+           tests/site/test_lessons.py
 # What else notices a fault in them.
 NOTICING := $(COVERED) tests/reports tests/cli/test_ledger.py tests/cli/test_orders.py
 SEEDS ?= 100
@@ -68,9 +69,9 @@ test: lint imports  ## the whole gate, as .ci/run calls it
 test-alone: .venv/dev.stamp
 	@$(MAKE) --no-print-directory types test-journeys test-browser test-crash-points
 
-# The fast tests of "make check", some of them measured, and all others on SQLite; then PostgreSQL.
+# All tests on SQLite, those of "coverage" measured; PostgreSQL last, for it fills both cores to the end.
 test-parallel: .venv/dev.stamp
-	@$(MAKE) --no-print-directory coverage test-unmeasured test-slow test-postgresql test-simulation
+	@$(MAKE) --no-print-directory coverage test-unmeasured test-slow test-simulation test-postgresql
 
 check: lint types imports test-fast  ## the fast part of the gate
 
@@ -107,7 +108,7 @@ test-postgresql: .venv/dev.stamp  ## all of them that reach a database, and the 
 	@TEST_DATABASE=postgresql $(PARALLEL) -m "$(SERVICES)" --ignore tests/sandbox
 
 test-journeys: .venv/dev.stamp  ## shop, worker and sandbox over real HTTP
-	@$(TESTS) -m journey tests/journeys
+	@$(TESTS) -m journey tests/journeys tests/faults
 
 test-browser: .venv/dev.stamp  ## a real Chromium
 	@$(TESTS) -m browser tests/browser tests/sandbox/test_browser.py

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.accounts import permissions as p
 from app.admin.blueprint import ANY, may, page
 from app.admin.listing import LONGEST_SEARCH
-from app.reports.back_office_search import CourseHit, Hits, find_event_id, search_courses, search_orders
+from app.reports.back_office_search import Hits, find_event_id, search_courses, search_orders
 
 
 @page("/search", needs=ANY)
@@ -15,7 +15,7 @@ def search() -> ResponseReturnValue:
     hits = _search(text) if text else Hits()
     if hits.count == 1:
         return redirect(_address_of(hits), 303)
-    return render_template("admin/search/results.html", text=text, hits=hits, course_url=_course_url)
+    return render_template("admin/search/results.html", text=text, hits=hits)
 
 
 def _search(text: str) -> Hits:
@@ -31,12 +31,5 @@ def _address_of(hits: Hits) -> str:
     if hits.orders:
         return url_for("admin.order", public_id=hits.orders[0].public_id)
     if hits.courses:
-        return _course_url(hits.courses[0])
+        return url_for("admin.course_editor", public_id=hits.courses[0].public_id)
     return url_for("admin.event", event=hits.event)
-
-
-def _course_url(course: CourseHit) -> str:
-    """The course's editor, or its page where there is none."""
-    if "admin.course" in current_app.view_functions:
-        return url_for("admin.course", public_id=course.public_id)
-    return url_for("site.course", slug=course.slug)

@@ -65,15 +65,15 @@ class CourseRow:
 
 
 def count_course_views() -> dict[str, int]:
-    """How many courses each saved view holds; "" is all of them."""
-    session = db.session()
-    alive = Course.deleted_at.is_(None)
-    rows = session.execute(select(Course.status, func.count(Course.id)).where(alive).group_by(Course.status))
-    by_status = {status: count for status, count in rows}  # noqa: C416 - rows are no pairs for mypy
-    counts = {status: by_status.get(status, 0) for status in (PUBLISHED, DRAFTS, ARCHIVED)}
+    """How many courses each saved view holds; "" is all of them. Without "No price", which is dear to count."""
+    is_deleted = Course.deleted_at.is_not(None)
+    rows = db.session().execute(
+        select(Course.status, is_deleted, func.count(Course.id)).group_by(Course.status, is_deleted)
+    )
+    found = {(status, bool(deleted)): count for status, deleted, count in rows}
+    counts = {status: found.get((status, False), 0) for status in (PUBLISHED, DRAFTS, ARCHIVED)}
     counts[""] = sum(counts.values())
-    counts[NO_PRICE] = session.scalar(select(func.count(Course.id)).where(*_view(NO_PRICE))) or 0
-    counts[DELETED] = session.scalar(select(func.count(Course.id)).where(Course.deleted_at.is_not(None))) or 0
+    counts[DELETED] = sum(count for (_, deleted), count in found.items() if deleted)
     return counts
 
 
@@ -82,17 +82,25 @@ def list_course_rows(
     page: int = 1, counts: Mapping[str, int] | None = None,
 ) -> Page[CourseRow]:  # fmt: skip
     """One page. topic is a slug; sort is updated, title or created; counts saves counting an unnarrowed view again."""
+    known = None if q or topic or level or counts is None else counts.get(view)
     matching = find_course_rows(view=view, q=q, topic=topic, level=level)
-    is_narrowed = bool(q or topic or level)
-    total = count_rows(matching) if is_narrowed or counts is None else counts[view]
+    total = count_rows(matching) if known is None else known
     number = clamp_page(page, total=total)
-    statement = sort_course_rows(matching, sort, is_descending=is_descending)
-    parameters = {"site_currency": site_currency()}
-    rows = db.session().execute(
-        _with_columns(statement.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE), sort, is_descending=is_descending),
-        parameters,
+    statement = select_course_rows(
+        view=view, q=q, topic=topic, level=level, sort=sort, is_descending=is_descending, number=number
     )
+    rows = db.session().execute(statement, {"site_currency": site_currency()})
     return Page(rows=[_read(row) for row in rows], total=total, number=number)
+
+
+def select_course_rows(
+    *, view: str = "", q: str = "", topic: str = "", level: str = "", sort: str = "updated", is_descending: bool = True,
+    number: int = 1,
+) -> Select[Any]:  # fmt: skip
+    """The rows of one page. Counts, prices and topics are read for the few courses on it only."""
+    matching = _sort(find_course_rows(view=view, q=q, topic=topic, level=level), sort, is_descending=is_descending)
+    found = matching.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE).subquery()
+    return _sort(_ROWS.join(found, found.c.id == Course.id), sort, is_descending=is_descending)
 
 
 def find_course_rows(*, view: str = "", q: str = "", topic: str = "", level: str = "") -> Select[Any]:
@@ -110,16 +118,10 @@ def find_course_rows(*, view: str = "", q: str = "", topic: str = "", level: str
     return statement
 
 
-def sort_course_rows(statement: Select[Any], sort: str, *, is_descending: bool) -> Select[Any]:
+def _sort(statement: Select[Any], sort: str, *, is_descending: bool) -> Select[Any]:
     """In an order that an index has."""
     columns = {"title": (Course.title, Course.id), "created": (Course.id,)}.get(sort, (Course.updated_at, Course.id))
     return statement.order_by(*(column.desc() if is_descending else column.asc() for column in columns))
-
-
-def _with_columns(ids: Select[Any], sort: str, *, is_descending: bool) -> Select[Any]:
-    """Counts, prices and topics of the few courses on the page only."""
-    found = ids.subquery()
-    return sort_course_rows(_ROWS.join(found, found.c.id == Course.id), sort, is_descending=is_descending)
 
 
 def _view(view: str) -> tuple[Any, ...]:

@@ -281,18 +281,14 @@ def _end(move: OrderMove, *, before: str, status: str) -> bool:
 
 def _list_own_seats(session: Session, order: Order) -> list[Seat]:
     """The seats that are the buyer's own: theirs by account or invited by the order's address. A gift's is not."""
-    if order.purpose == "gift":
+    whose = [Seat.invited_email == order.email] if order.email is not None else []
+    whose += [Seat.claimed_by_id == order.user_id] if order.user_id is not None else []
+    if order.purpose == "gift" or not whose:
         return []
     return list(
         session.scalars(
             select(Seat)
-            .where(Seat.order_item_id.in_([item.id for item in order.items]), Seat.status == "active")
-            .where(
-                or_(
-                    Seat.invited_email == order.email,
-                    Seat.claimed_by_id == order.user_id if order.user_id is not None else Seat.id.is_(None),
-                )
-            )
+            .where(Seat.order_item_id.in_([item.id for item in order.items]), Seat.status == "active", or_(*whose))
             .order_by(Seat.id)
             .with_for_update()
             .execution_options(populate_existing=True)
@@ -336,20 +332,19 @@ def _undo(session: Session, order: Order, move: OrderMove) -> None:
 
 def _tell(order: Order, move: OrderMove, *, to_address: str | None, to: str | None) -> None:
     """Write to whoever has lost the purchase, so that nobody loses one unheard; the other address is masked."""
-    if to_address is None:
-        return
-    queue_message(
-        key=f"moved:{move.public_id}:{move.status}:{order.public_id}",
-        template="order_moved",
-        to_address=to_address,
-        data={
-            "order_number": format_order_number(order.number),
-            "titles": [item.title for item in order.items],
-            "to_masked": mask_email(to or ""),
-            "days": UNDO_DAYS,
-            "is_undone": move.status == "undone",
-        },
-    )
+    if to_address is not None:
+        queue_message(
+            key=f"moved:{move.public_id}:{move.status}:{order.public_id}",
+            template="order_moved",
+            to_address=to_address,
+            data={
+                "order_number": format_order_number(order.number),
+                "titles": [item.title for item in order.items],
+                "to_masked": mask_email(to or ""),
+                "days": UNDO_DAYS,
+                "is_undone": move.status == "undone",
+            },
+        )
 
 
 def _audit(order: Order, action: str, *, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:

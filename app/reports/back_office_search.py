@@ -20,7 +20,6 @@ class CourseHit:
     """A course whose title holds the text."""
 
     public_id: str
-    slug: str
     title: str
     status: str
 
@@ -54,12 +53,12 @@ def search_orders(text: str) -> tuple[OrderListRow, ...]:
 def search_courses(text: str) -> tuple[CourseHit, ...]:
     """The courses with the text in their title."""
     rows = db.session.execute(
-        select(Course.public_id, Course.slug, Course.title, Course.status)
-        .where(Course.title.icontains(text, autoescape=True))
+        select(Course.public_id, Course.title, Course.status)
+        .where(Course.title.icontains(text, autoescape=True), Course.deleted_at.is_(None))
         .order_by(Course.title)
         .limit(MOST_HITS)
     )
-    return tuple(CourseHit(public_id=row.public_id, slug=row.slug, title=row.title, status=row.status) for row in rows)
+    return tuple(CourseHit(public_id=row.public_id, title=row.title, status=row.status) for row in rows)
 
 
 def find_event_id(text: str) -> str:

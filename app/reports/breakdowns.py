@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, select
+from sqlalchemy.orm import aliased
 
 from app.catalog.models import Product, PromotionCode
 from app.checkout.models import LedgerEntry, Order, OrderItem, PromotionRedemption, TouchPoint
@@ -53,15 +54,17 @@ def list_countries(period: Period, currency: str) -> list[Line]:
 
 def select_products(moved: FromClause) -> Select[Any]:
     """The statement of list_products(), over select_moved()."""
-    first_item = (
-        select(func.min(OrderItem.id)).where(OrderItem.order_id == moved.c.order_id).correlate(moved).scalar_subquery()
-    )
+    earlier = aliased(OrderItem)
+    is_first = ~select(earlier.id).where(earlier.order_id == OrderItem.order_id, earlier.id < OrderItem.id).exists()
     seats = func.sum(_if_paid(moved, OrderItem.quantity)).label("extra_1")
     return (
         _group(moved, Product.title.label("name"), seats)
         .select_from(
-            moved.join(OrderItem, OrderItem.id == first_item).join(Product, Product.id == OrderItem.product_id)
+            moved.join(OrderItem, OrderItem.order_id == moved.c.order_id).join(
+                Product, Product.id == OrderItem.product_id
+            )
         )
+        .where(is_first)
         .group_by(Product.id, Product.title)
     )
 

@@ -178,7 +178,9 @@ def list_order_choices(*, code: str) -> OrderChoices:
         .order_by((PromotionCode.code == code).desc(), PromotionCode.id.desc())
         .limit(MOST_CODES)
     ).scalars()
-    courses = db.session.execute(select(Course.public_id, Course.title).order_by(Course.title)).all()
+    courses = db.session.execute(
+        select(Course.public_id, Course.title).where(Course.deleted_at.is_(None)).order_by(Course.title)
+    ).all()
     posts = db.session.execute(
         select(Post.public_id, Post.title)
         .where(select(TouchPoint.id).where(TouchPoint.post_id == Post.id).exists())

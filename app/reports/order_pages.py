@@ -266,7 +266,9 @@ def _list_seats(order: Order, seats: Sequence[OrderSeat]) -> list[PageSeat]:
     course_ids = sorted({course["course_id"] for each in seats for course in each.seat.courses})
     lessons: dict[int, int] = dict(
         db.session.execute(
-            select(Lesson.course_id, func.count()).where(Lesson.course_id.in_(course_ids)).group_by(Lesson.course_id)
+            select(Lesson.course_id, func.count())
+            .where(Lesson.course_id.in_(course_ids), Lesson.deleted_at.is_(None))
+            .group_by(Lesson.course_id)
         ).all()
     )
     shown = []

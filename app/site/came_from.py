@@ -109,11 +109,7 @@ def _read_fields() -> dict[str, str]:
 def _read_steps(text: str) -> list[Step]:
     moment = _now()
     found = [STEP.fullmatch(part) for part in text[:LONGEST_QUERY].split(",")]
-    return [
-        (match[1], match[2] if match[2] in PLACES else "", moment)
-        for match in found[-MOST_TOUCHES:]
-        if match is not None
-    ]
+    return [(match[1], match[2] if match[2] in PLACES else "", moment) for match in found if match is not None]
 
 
 def _join(known: list[Step], latest: list[Step]) -> list[Step]:

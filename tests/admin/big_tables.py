@@ -53,6 +53,41 @@ SELECT 'f' || n, n, 'oversold', 'Look at it', now() FROM generate_series(1, 20) 
 TABLES = ("orders", "order_items", "ledger_entries", "checkout_attempts", "promotion_redemptions", "findings")
 
 
+COURSES = """
+INSERT INTO courses (id, public_id, slug, title, promise, summary, description_markdown, description_html, outcomes,
+    good_fit, not_fit, includes, faq, level, category_id, author_name, author_bio, status, is_featured, position,
+    version, created_at, updated_at)
+SELECT 1000 + n, 'crs_' || n, 'course-n' || n, 'Course ' || n, 'Promise ' || n, '', '', '', '[]', '[]', '[]', '[]', '[]',
+    'beginner', :category, '', '', CASE WHEN n % :rare = 0 THEN 'draft' WHEN n % :rare = 1 THEN 'archived'
+    ELSE 'published' END, false, 0, 1, now(), now() - n * interval '5 minutes'
+FROM generate_series(1, :rows) AS n
+"""
+PRODUCTS = """
+INSERT INTO products (id, public_id, kind, title, status, taken_seats, created_at)
+SELECT 1000 + n, 'prd_' || n, 'course', 'Course ' || n, 'active', 0, now() FROM generate_series(1, :rows) AS n
+"""
+PRODUCT_COURSES = """
+INSERT INTO product_courses (product_id, course_id, position)
+SELECT 1000 + n, 1000 + n, 0 FROM generate_series(1, :rows) AS n
+"""
+PRICES = """
+INSERT INTO prices (id, public_id, product_id, unit_amount, currency, type, status, activated_at, created_at)
+SELECT 1000 + n, 'prc_' || n, 1000 + n, 9700, 'usd', 'one_time', 'active', now(), now()
+FROM generate_series(1, :rows) AS n WHERE n % :rare <> 2
+"""
+
+
+def fill_courses(rows: int) -> None:
+    """Make that many courses, each with its product; most have a price."""
+    values = {"rows": rows, "rare": RARE, "category": make_course().category_id}
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (COURSES, PRODUCTS, PRODUCT_COURSES, PRICES):
+            names = {name: value for name, value in values.items() if f":{name}" in statement}
+            connection.execute(text(statement), names)
+        for table in ("courses", "products", "product_courses", "prices", "categories", "lessons"):
+            connection.execute(text(f"VACUUM ANALYZE {table}"))
+
+
 def fill_orders(rows: int) -> str:
     """Make that many orders and what hangs on them; gives the public id of the rare course."""
     course, rare = make_course(title="Popular"), make_course(title="Rare")

@@ -33,6 +33,7 @@ def test_a_course_is_given_with_reason_and_last_day_then_closed_and_opened(app: 
     path = f"/admin/orders/free-seats/{learner.public_id}/{course.public_id}"
     for deed, opened in (("close", set()), ("close", set()), ("reopen", {course.id}), ("reopen", {course.id})):
         assert staff.send(f"{path}/{deed}").status_code == 303
+        db.session.rollback()
         assert list_open_course_ids(user_id=learner.id) == opened
 
 

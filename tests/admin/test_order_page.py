@@ -296,3 +296,37 @@ def patched(app: Flask, settings: Settings) -> Iterator[None]:
         yield
     finally:
         app.config["SETTINGS"] = before
+
+
+def test_deeds_on_what_is_not_there_are_refused_and_leave_nothing(shop: Shop, app: Flask) -> None:
+    started = shop.begin(make_course(), browser="b1")
+    bought = buy_seats(shop, quantity=2)
+    staff = Staff(app, "support")
+    pending, paid = (f"/admin/orders/{each.order_public_id}" for each in (started, bought))
+    free = get_order_page(bought.order_public_id).seats[1].public_id
+
+    staff.send(f"{pending}/receipt")
+    assert "A receipt goes out once the order is paid" in read_page(staff, started)
+    staff.send(f"{paid}/seats/{free}/claim-link")
+    assert "Look at the list again" in read_page(staff, bought)
+    staff.send(f"{paid}/notes", {"text": "x" * 2001})
+    assert "Use at most 2000 characters." in read_page(staff, bought)
+    for path in ("/admin/orders/ord_none/notes", f"{paid}/findings/99/resolve", f"{pending}/seats/{free}/claim-link"):
+        assert staff.send(path, {"text": "x", "reason": "x"}).status_code == 404, path
+
+    assert (list_audit(started), list_audit(bought)) == ([], [])
+
+
+def test_a_finding_that_somebody_resolved_is_resolved_once(shop: Shop, app: Flask) -> None:
+    started = shop.buy(make_course())
+    record_finding(key="x", order_id=shop.order(started).id, kind="oversold", detail="One too many.")
+    finding = db.session.scalars(select(Finding.id)).one()
+    staff = Staff(app, "support")
+    path = f"/admin/orders/{started.order_public_id}/findings/{finding}/resolve"
+
+    for reason in ("First", "Second"):
+        staff.send(path, {"reason": reason})
+
+    assert db.session.scalars(select(Finding.resolution)).one() == "First"
+    assert list_audit(started) == [("order.finding_resolved", "First")]
+    assert "Somebody marked it as resolved before you." in staff.get(f"/admin/orders/{started.order_public_id}").text

@@ -16,12 +16,12 @@ from tests.running import PASSWORD, RunningShop
 from tests.stripe_contract import list_violations
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-# Suggestions of the address bar are a page of Chromium's own, half of what a new window costs. The list replaces
-# Playwright's, so what in that one could change how pages load is named again.
+# Suggestions of the address bar are a page of Chromium's own, half of what a new window costs; a renderer kept in reserve is
+# another. The list replaces Playwright's, so what in that one could change how pages load is named again.
 UNUSED_FEATURES = (
-    "WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,"
-    "PaintHolding,ThirdPartyStoragePartitioning,OptimizationHints,MediaRouter,LensOverlay,DestroyProfileOnBrowserClose,"
-    "AvoidUnnecessaryBeforeUnloadCheckSync"
+    "WebUIOmniboxPopup,WebUIOmniboxFullPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,PaintHolding,ThirdPartyStoragePartitioning,OptimizationHints,MediaRouter,LensOverlay,"
+    "DestroyProfileOnBrowserClose,AvoidUnnecessaryBeforeUnloadCheckSync"
 )
 FLAGS = [
     "--no-sandbox",

@@ -397,3 +397,19 @@ def test_the_page_asks_and_its_button_takes_the_purchase_over(shop: Shop, app: F
     assert "Draw the path" in stranger.get("/account/courses").text
     assert stranger.get(path).status_code == 410
     assert open_ids(NEW) == {course.id}
+
+
+def test_an_order_without_an_address_gives_away_no_seat_that_is_free(shop: Shop) -> None:
+    started = buy_seats(shop, quantity=2)
+    with transaction() as session:
+        order = session.scalars(select(Order)).one()
+        order.email = order.user_id = None
+        for seat in session.scalars(select(Seat)):
+            seat.claimed_by_id = seat.claimed_at = seat.invited_email = seat.invited_at = None
+    begin(started.order_public_id)
+
+    user = confirm_move(move_token())
+
+    assert state_of(shop, started) == (NEW, user.id)
+    assert db.session.scalars(select(Seat.claimed_by_id)).all() == [None, None]
+    assert db.session.scalars(select(Message.id).where(Message.template == "order_moved")).all() == []

@@ -97,8 +97,9 @@ def test_what_cannot_be_given_is_refused(app: Flask, moving_clock: Any) -> None:
     moving_clock.advance(days=2)
     with pytest.raises(InvalidInput):
         reopen_free_seat(user_public_id=public_id, course_public_id=course.public_id, reason="")
-    with pytest.raises(NotFound):
-        reopen_free_seat(user_public_id=public_id, course_public_id="crs_none", reason="")
+    for course_id in ("crs_none", make_course().public_id):
+        with pytest.raises(NotFound):
+            reopen_free_seat(user_public_id=public_id, course_public_id=course_id, reason="")
     assert len(db.session.scalars(select(Grant.id)).all()) == 1
 
 

@@ -180,7 +180,7 @@ def claim_in_a_browser(shop: Shop, address: str) -> Browser:
 def test_account_closed_while_it_pays_keeps_its_order_and_can_be_opened_again(shop: Shop) -> None:
     user, course = make_user(email="maya@example.org"), make_course(unit_amount=PRICE)
     started = shop.begin(course, user=user)
-    deactivate_user(user_id=user.id, actor_kind="system", reason="Asked for it")
+    deactivate_user(user_id=user.id, reason="Asked for it")
 
     shop.pay(started)
     shop.deliver_all()

@@ -1,6 +1,7 @@
 """Webhooks twice, twinned, shuffled, foreign, odd or much later: one effect each, and the inbox comes to rest (F01-F17)."""
 
 import json
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -107,9 +108,9 @@ def test_a_life_in_five_events_ends_the_same_in_all_orders(
     ask(shop, f"/disputes/{dispute['id']}/close", outcome=outcome)
     events = {event["type"]: event for event in shop.events()}
     told = [events[event_type] for event_type in LIFE]
-    # All orders of the five once; the other verdict takes every fifth.
+    # The gate takes every fourth order of the 120; FAULT_ORDERS=all takes them all.
     stand_still()
-    orders = list(permutations(told))[:: 1 if outcome == "lost" else 5]
+    orders = list(permutations(told))[:: 1 if os.environ.get("FAULT_ORDERS") == "all" else 4]
 
     ends = set()
     for order in orders:
@@ -123,7 +124,6 @@ def test_a_life_in_five_events_ends_the_same_in_all_orders(
     assert (end.state, end.number, end.enrollments) == ("lost" if outcome == "lost" else "partially_refunded", 1001, 1)
     assert end.live_grants == (1 if outcome == "won" else 0)
     assert end.sums == (PRICE, 700, PRICE - 700, PRICE - 700 if outcome == "won" else 0)
-    assert len(orders) == (120 if outcome == "lost" else 24)
 
 
 # F11: the dedupe row is gone
@@ -236,12 +236,12 @@ def test_no_change_to_an_events_content_breaks_it_or_opens_anything(
     before = effects()
     stand_still()
     event = find_event(shop, event_type)
-    # Which value meets which field differs from field to field, so that all meet many at a fifth of the cost.
+    # Which value meets which field differs from field to field, so that all meet many at a part of the cost.
     changed = [
         change({**event, "id": f"evt_{number}_{index}"}, path, value)
         for number, path in enumerate(path for path in list_paths(event) if path != ("id",))
         for index, value in enumerate(ODD_VALUES)
-        if (number + index) % 5 == 0 or path[0] == "type" or "metadata" in path
+        if (number + index) % 8 == 0 or path[0] == "type" or "metadata" in path
         # An order of ours that is not here is a case of its own: kept and reported (P9).
         if (path[-2:], value) != (("metadata", "order"), UNKNOWN)
     ]

@@ -93,6 +93,9 @@ DATA: dict[str, dict[str, Any]] = {
     "newsletter_welcome": {"unsubscribe_url": SIGNED},
 }
 SUBJECTS = {
+    "course_given": "Course A is open for you",
+    "order_move": "Take over order TU-1001",
+    "order_moved": "Order TU-1001 has moved to another address",
     "receipt": "Your receipt from NextSkill Lab: $252.72, order TU-1001",
     "claim_seat": "Open Course A and 1 more",
     "gift_seat": "Maya Okafor gave you Course A",

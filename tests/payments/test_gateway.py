@@ -1,6 +1,7 @@
 """What the gateway says when Stripe refuses, knows already, or answers something else than was asked for."""
 
 from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
@@ -88,6 +89,20 @@ def test_price_that_another_worker_made_in_between_is_taken(shop: Shop, monkeypa
 def test_key_that_is_being_worked_on_right_now_is_asked_again(shop: Shop) -> None:
     with pytest.raises(PaymentUnavailable), gateway_module.stripe_errors("checkout_session"):
         raise stripe.IdempotencyError("in use", http_status=409)
+
+
+def test_whoever_finds_no_place_while_others_wait_for_stripe_is_told_to_try_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = shop.begin(make_course(), user=make_user())
+    session_id = str(started.stripe_checkout_session_id)
+    monkeypatch.setattr(gateway_module, "_places", BoundedSemaphore(1))
+    monkeypatch.setattr(gateway_module, "PLACE_SECONDS", 0.01)
+
+    with gateway_module.stripe_errors("somebody_else"), pytest.raises(PaymentUnavailable):
+        get_checkout_session(session_id)
+
+    assert get_checkout_session(session_id).id == session_id
 
 
 def test_stripe_is_not_called_while_the_database_is_locked(shop: Shop) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 
 from tests.simulation.case import Case, list_refunded_seats
 from tests.simulation.evidence import Row
+from tests.simulation.model import MOVING
 
 HOLDING = ("pending", "processing", "paid", "partially_refunded", "disputed")
 
@@ -74,11 +75,21 @@ def check_limits(case: Case) -> list[str]:
             found.append(f"{name}: {taken} seats counted as taken, orders hold {held} to {perhaps}")
         if capacity is not None and (taken > capacity or active > capacity + oversold):
             found.append(f"{name}: {taken} taken and {active} open of {capacity} seats ({oversold} known as too many)")
+        found += [
+            f"{name}: {order['public_id']} has a seat too many though none of its money came back"
+            for order in orders
+            if "oversold" in case.shop.finding_kinds(order, is_open=False) and not _has_come_back(case, order)
+        ]
         late = [order for order in orders if "late_payment" in case.shop.finding_kinds(order, is_open=False)]
         asked = sum(item["quantity"] for order in orders for item in case.shop.items_of(order))
         if late and (capacity is None or asked <= capacity):
             found.append(f"{name}: {late[0]['public_id']} found no seat though there was one")
     return found
+
+
+def _has_come_back(case: Case, order: Row) -> bool:
+    """P6: the seat was given up with the money, and a refund that failed brought both back."""
+    return any(refund["status"] not in MOVING for refund in case.books.accounts[order["public_id"]].refunds)
 
 
 def _count(case: Case, order: Row) -> tuple[int, int, int, int]:

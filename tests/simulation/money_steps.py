@@ -150,11 +150,26 @@ class GiveUp:
         if order is None:
             return
         world.given_up.add(order["public_id"])
+        world.late_sessions[self.buyer, self.course] = world.buyers[self.buyer].session_ids[self.course][-1]
         code, output = world.shop.act("give_up", order=order["public_id"])
         if code == 0:
             world.counts["orders given up"] += 1
         elif code != REFUSED and not world.faults.has_locked():
             world.surprises.append(f"{order['public_id']} could not be given up: {output}")
+
+
+@dataclass(frozen=True)
+class PayLate:
+    """The money of an order that was given up: from a page that is still open, or by the bank at last."""
+
+    buyer: int
+    course: str
+
+    def run(self, world: World) -> None:
+        session_id = world.late_sessions.get((self.buyer, self.course))
+        if session_id is not None:
+            world.pay(session_id, self.buyer)
+            world.shop.stripe.control(f"/settle/{session_id}", {"outcome": "succeeded"})
 
 
 @dataclass(frozen=True)

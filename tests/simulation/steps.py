@@ -167,6 +167,14 @@ class Deliver:
 
 
 @dataclass(frozen=True)
+class Work:
+    """The shop does everything that is due, and the next step waits for it."""
+
+    def run(self, world: World) -> None:
+        world.shop.run("jobs", "run-once")
+
+
+@dataclass(frozen=True)
 class PassTime:
     """Time goes by, for the shop and for Stripe."""
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.simulation.evidence import Evidence
 from tests.simulation.judge import judge
-from tests.simulation.money_steps import GiveUp, PayTwice, Reconcile
+from tests.simulation.money_steps import GiveUp, PayLate, PayTwice, Reconcile
 from tests.simulation.run import reconcile_again
 from tests.simulation.scenes import find_mail, play_scene, put_back
 from tests.simulation.seat_steps import ChangeSeat, Invite, Join, OpenLesson, Share, StopSharing, TakeSeat
-from tests.simulation.steps import ComeBack, Deliver, Enroll, PassTime, Pay, Step, Wish
+from tests.simulation.steps import ComeBack, Deliver, Enroll, PassTime, Pay, Step, Wish, Work
 from tests.simulation.world import World
 
 pytestmark = pytest.mark.simulation
@@ -26,6 +26,7 @@ STORY: tuple[Step, ...] = (
     Invite(OTHER, "yen", (1, 2, 3), times=2),
     *[Deliver(0.3, number=3)] * 4,
     PassTime(700.0),
+    Work(),
     TakeSeat(0.0, clicks=2),
     ChangeSeat(OTHER, "yen", "reassign", 0.3, person=5),
     ChangeSeat(OTHER, "yen", "resend", 0.5),
@@ -35,6 +36,7 @@ STORY: tuple[Step, ...] = (
     StopSharing(OTHER, "yen"),
     Join(OTHER, "yen", (4,), is_old=True),
     PassTime(30.0),
+    Work(),
     TakeSeat(0.5),
     OpenLesson(0.5),
     # A guest with tax on top and a forgotten box, an order that is paid twice, and one that is paid too late.
@@ -49,7 +51,7 @@ STORY: tuple[Step, ...] = (
     GiveUp(USER, "last_seat"),
     Enroll(OTHER, "last_seat"),
     Pay(OTHER, "last_seat"),
-    Pay(USER, "last_seat"),
+    PayLate(USER, "last_seat"),
     Reconcile((None, 0.1), events=2),
     *[Deliver(0.6, number=3)] * 8,
 )

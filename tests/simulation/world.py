@@ -63,6 +63,7 @@ class World:
     seats_changed: Counter[str] = field(default_factory=Counter)  # wishes to take a seat back, by its public id
     links: list[Link] = field(default_factory=list)
     given_up: set[str] = field(default_factory=set)  # orders that were closed while they could be paid
+    late_sessions: dict[tuple[int, str], str] = field(default_factory=dict)  # theirs, by buyer and course
     opened_twice: set[str] = field(default_factory=set)  # orders that had two payable sessions
     unknown_orders: set[str] = field(default_factory=set)  # ids of events that name an order nobody knows
 

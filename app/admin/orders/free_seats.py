@@ -1,17 +1,15 @@
 """Courses given without payment: who has them and why, a new one, closing and opening again."""
 
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time
 
-from flask import current_app, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts import permissions as p
 from app.admin.blueprint import TOAST, action, current_staff, page, say
-from app.admin.fields import make_choices
+from app.admin.fields import make_choices, shop_zone
 from app.admin.listing import ListSpec, read_list_state
 from app.admin.orders.forms import FreeSeatForm
-from app.config import Settings
 from app.enrollment.manual_grants import close_free_seat, give_course, list_free_seats, reopen_free_seat
 from app.errors import AppError, NotFound
 from app.reports.order_lists import list_order_choices
@@ -90,9 +88,7 @@ def _render(form: FreeSeatForm) -> str:
 
 
 def _end_of(day: date | None) -> datetime | None:
-    """When the day is over in the shop's time zone, as UTC."""
+    """The last second of the day in the shop's time zone, as UTC."""
     if day is None:
         return None
-    settings: Settings = current_app.config["SETTINGS"]
-    end = datetime.combine(min(day, LAST_DAY), time(), tzinfo=ZoneInfo(settings.site_timezone)) + timedelta(days=1)
-    return end.astimezone(UTC)
+    return datetime.combine(min(day, LAST_DAY), time(23, 59, 59), tzinfo=shop_zone()).astimezone(UTC)

@@ -1,0 +1,57 @@
+"""The list of courses over very many of them: PostgreSQL answers its first page through an index.
+
+Not so the view "No price": what is missing has no index. It compares two tables as wholes; `make bench-admin` times it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Select
+
+from app.catalog.course_lists import select_course_rows
+from app.db import db
+from tests.admin.big_tables import fill_courses
+from tests.admin.test_query_plans import ROWS, explain, list_scans
+from tests.conftest import empty_database
+from tests.databases import DATABASE
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite is for small shops; its plans are not promised"),
+]
+CASES: dict[str, dict[str, Any]] = {
+    "all": {},
+    "oldest first": {"is_descending": False},
+    "by title": {"sort": "title", "is_descending": False},
+    "by creation": {"sort": "created"},
+    "published": {"view": "published"},
+    "drafts": {"view": "draft"},
+    "archived": {"view": "archived"},
+    "page 100": {"number": 100},
+}
+
+
+@pytest.fixture(scope="module")
+def many_courses(migrated_app: Flask) -> Iterator[None]:
+    fill_courses(ROWS)
+    yield
+    db.session.rollback()
+    empty_database()
+    db.session.remove()
+
+
+def select_page(**query: Any) -> Select[Any]:
+    return select_course_rows(**query).params(site_currency="usd")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_list_is_answered_through_an_index(many_courses: None, name: str) -> None:
+    plan = explain(select_page(**CASES[name]))
+
+    assert "courses" not in list_scans(plan), plan
+
+
+def test_control_a_search_inside_words_reads_all_courses(many_courses: None) -> None:
+    assert "courses" in list_scans(explain(select_page(q="nowhere", sort="title")))
