@@ -28,7 +28,9 @@ from app.enrollment.models import Grant, Seat
 from app.enrollment.seat_mails import Occasion
 from app.enrollment.seat_views import list_seats
 from app.payments.facts import read_refund, read_session
+from app.payments.gateway import StripeObjectMissing
 from app.payments.listing import ListedObject, ListedPage, list_page
+from app.payments.models import StripeEvent
 from tests.checkout.conftest import Shop
 from tests.checkout.money import buy_seats, payment_intent, pull_refund_lever
 from tests.conftest import MovableClock
@@ -312,6 +314,24 @@ def test_event_that_could_not_be_looked_at_and_then_could_is_told_as_it_ended(sh
 
     assert (ended.state_before, ended.state_after, ended.has_failed) == ("handled", "handled", False)
     assert ended.order_public_id == started.order_public_id
+
+
+def test_event_whose_payment_stripe_does_not_tell_of_stays_due(shop: Shop) -> None:
+    refund = {"id": "re_1", "object": "refund", "payment_intent": "pi_unknown"}
+    shop.send(
+        {"id": "evt_1", "object": "event", "type": "refund.created", "livemode": False, "data": {"object": refund}}
+    )
+    with transaction() as session:
+        session.get_one(StripeEvent, "evt_1").state = "failed"
+
+    assert plan_replay("evt_1") == Replay(
+        event_id="evt_1",
+        type="refund.created",
+        state_before="failed",
+        state_after="received",
+        has_failed=True,
+        note=StripeObjectMissing.sentence,
+    )
 
 
 def test_gift_of_a_wish_is_the_gift_that_is_shown(shop: Shop) -> None:

@@ -81,6 +81,15 @@ def test_address_that_our_rules_refuse_is_kept_as_stripe_took_it(shop: Shop, typ
     assert (order.state, order.email) == ("paid", kept)
 
 
+def test_name_is_kept_as_far_as_there_is_room(shop: Shop) -> None:
+    started = shop.begin(make_course())
+    shop.pay(started)
+
+    order = take_in(shop, started, read(shop, started, customer_name="N" * 201))
+
+    assert order.customer_name == "N" * 200
+
+
 def test_guest_without_any_address_is_enrolled_and_nobody_is_written_to(shop: Shop) -> None:
     started = shop.begin(make_course())
     shop.pay(started)

@@ -84,6 +84,8 @@ def test_click_on_enroll_writes_the_order_its_item_its_hold_and_its_attempt(
         "user_id": user.id,
         "email": "maya@example.org",
         "customer_name": "",
+        "country": None,
+        "link_version": 1,
         "livemode": False,
         "currency": "usd",
         "subtotal_amount": 2000,

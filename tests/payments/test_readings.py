@@ -9,8 +9,10 @@ from app.payments.facts import (
     ChargeFacts,
     CheckoutFacts,
     DisputeFacts,
+    FeeFacts,
     PaymentFacts,
     RefundFacts,
+    list_fees,
     object_id,
     read_dispute,
     read_payment,
@@ -36,7 +38,7 @@ SESSION = {
     "amount_subtotal": 9700,
     "amount_total": 10_500,
     "total_details": {"amount_discount": 700, "amount_tax": 1500},
-    "customer_details": {"email": "paid@example.org", "name": "Ada Example"},
+    "customer_details": {"email": "paid@example.org", "name": "Ada Example", "address": {"country": "de"}},
     "customer_email": "typed@example.org",
     "customer": "cus_1",
     "payment_intent": {"id": "pi_1", "object": "payment_intent"},
@@ -60,6 +62,7 @@ BARE_SESSION = CheckoutFacts(
     amount_total=0,
     email=None,
     customer_name="",
+    country=None,
     stripe_customer_id=None,
     stripe_payment_intent_id=None,
     stripe_invoice_id=None,
@@ -88,6 +91,7 @@ def test_session_is_read_with_every_field_in_its_place() -> None:
         amount_total=10_500,
         email="paid@example.org",
         customer_name="Ada Example",
+        country="DE",
         stripe_customer_id="cus_1",
         stripe_payment_intent_id="pi_1",
         stripe_invoice_id="in_1",
@@ -106,6 +110,38 @@ def test_session_without_the_rest_is_read_as_empty(absent: dict[str, Any]) -> No
 def test_address_typed_before_paying_counts_until_stripe_knows_another() -> None:
     assert read_session({**SESSION, "customer_details": {"name": "Ada"}}).email == "typed@example.org"
     assert read_session({**SESSION, "livemode": "true"}).livemode is False
+
+
+@pytest.mark.parametrize("country", [None, "", "D", "DEU", "D1", "ÄÖ", 7])
+def test_country_is_a_code_of_two_letters_or_unknown(country: Any) -> None:
+    assert read_session({**SESSION, "customer_details": {"address": {"country": country}}}).country is None
+
+
+def test_fees_are_what_the_balance_kept_of_each_movement() -> None:
+    def move(name: str, fee: Any, **values: Any) -> dict[str, Any]:
+        return {"id": name, "fee": fee, "currency": "USD", "created": NOON + 60, **values}
+
+    fees = list_fees(
+        [
+            {**CHARGE, "object": "charge", "balance_transaction": move("txn_1", 311)},
+            {**CHARGE, "object": "charge", "id": "ch_2", "balance_transaction": move("txn_2", 0)},
+            {**CHARGE, "object": "charge", "id": "ch_3", "paid": False, "balance_transaction": move("txn_3", 0)},
+            {**CHARGE, "object": "charge", "id": "ch_4", "balance_transaction": "txn_4"},
+            {**REFUND, "balance_transaction": move("txn_5", 0), "failure_balance_transaction": move("txn_6", -20)},
+            {**DISPUTE, "balance_transactions": [move("txn_7", 1500, currency=None), move("txn_8", None)]},
+            {**DISPUTE, "balance_transactions": None},
+        ]
+    )
+
+    assert [
+        (each.stripe_balance_transaction_id, each.stripe_object_id, each.amount, each.currency) for each in fees
+    ] == [
+        ("txn_1", "ch_1", 311, "usd"),
+        ("txn_2", "ch_2", 0, "usd"),
+        ("txn_6", "re_1", -20, "usd"),
+        ("txn_7", "dp_1", 1500, "eur"),
+    ]
+    assert {each.occurred_at for each in fees} == {at(60)}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +253,9 @@ def test_payment_keeps_the_charges_that_took_money() -> None:
         {**CHARGE, "id": "ch_2", "captured": None},
     ]
     refund, dispute = read_refund(REFUND), read_dispute(DISPUTE)
+    fee = FeeFacts(
+        stripe_balance_transaction_id="txn_1", stripe_object_id="ch_1", amount=311, currency="usd", occurred_at=at(60)
+    )
 
     facts = read_payment(
         {
@@ -228,6 +267,7 @@ def test_payment_keeps_the_charges_that_took_money() -> None:
         charges=charges,
         refunds=[refund],
         disputes=[dispute],
+        fees=[fee],
     )
 
     assert facts == PaymentFacts(
@@ -245,6 +285,7 @@ def test_payment_keeps_the_charges_that_took_money() -> None:
         ),
         refunds=(refund,),
         disputes=(dispute,),
+        fees=(fee,),
     )  # fmt: skip
 
 

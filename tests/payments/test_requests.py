@@ -152,9 +152,15 @@ def test_session_asks_for_what_the_shop_turned_on_and_for_nothing_else(shop: Sho
         cancel_url="http://localhost/cancel",
         expires_at=clock.now() + timedelta(hours=1),
         metadata={"order": "ord_1"},
+        origin_metadata={},
     )
     rich = replace(
-        plain, idempotency_key="checkout:ord_1:2", is_tax_enabled=True, collects_tax_id=True, makes_invoice=True
+        plain,
+        idempotency_key="checkout:ord_1:2",
+        is_tax_enabled=True,
+        collects_tax_id=True,
+        makes_invoice=True,
+        origin_metadata={"post": "a-post"},
     )
     asked()
 
@@ -169,6 +175,7 @@ def test_session_asks_for_what_the_shop_turned_on_and_for_nothing_else(shop: Sho
         *("client_reference_id", "expires_at", "metadata[order]", "payment_intent_data[metadata][order]"),
     }
     assert {name: value for name, value in full.items() if name not in bare} == {
+        "metadata[post]": "a-post",
         "automatic_tax[enabled]": "true",
         "tax_id_collection[enabled]": "true",
         "invoice_creation[enabled]": "true",
