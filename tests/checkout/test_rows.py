@@ -99,8 +99,6 @@ def test_click_on_enroll_writes_the_order_its_item_its_hold_and_its_attempt(
         "stripe_payment_intent_id": None,
         "stripe_customer_id": None,
         "stripe_invoice_id": None,
-        "country": None,
-        "link_version": 1,
         "attention": None,
         "read_started_at": None,
         "check_after": now + timedelta(seconds=900),
