@@ -111,7 +111,8 @@ test-journeys: .venv/dev.stamp  ## shop, worker and sandbox over real HTTP
 	@$(TESTS) -m journey tests/journeys tests/faults
 
 test-browser: .venv/dev.stamp  ## a real Chromium
-	@$(TESTS) -m browser tests/browser tests/sandbox/test_browser.py
+	@$(TESTS) -m browser tests/browser
+	@$(TESTS) -m browser tests/sandbox/test_browser.py
 
 test-simulation: .venv/dev.stamp  ## 100 seeds of the simulator, judged by its reference model
 	@$(TESTS) -m simulation tests/simulation

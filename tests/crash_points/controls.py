@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import event, update
 
 from app import clock, queue
-from app.checkout import refunds, sessions
+from app.checkout import refunds, sessions, settle
 from app.db import db, transaction
 from app.mail import services as mail
 from app.mail.models import Message
@@ -64,6 +64,8 @@ def _forget_session_key(app: Flask) -> None:
         return create(replace(request, idempotency_key=secrets.token_hex(8)))
 
     _put(sessions, "create_checkout_session", create_anew)
+    # The second guard against the same: whoever asks again looks for the lost session first.
+    _put(settle, "find_session_of_order", lambda *_given: None)
 
 
 def _keep_inbox_in_memory(app: Flask) -> None:
