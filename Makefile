@@ -11,7 +11,9 @@ SERVICES := not browser and not journey and not simulation and not crash
 # Python 3.11, so only what is needed is measured, and never tests/site/test_hostile_input.py: it bounds CPU seconds.
 COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/site/test_seats.py tests/site/test_claims.py \
            tests/site/test_access.py tests/site/test_checkout_pages.py tests/site/test_checkout_form.py \
-           tests/site/test_lessons.py
+           tests/site/test_lessons.py tests/site/test_came_from.py tests/catalog/test_course_states.py \
+           tests/catalog/test_courses.py tests/admin/test_home.py tests/admin/test_order_page.py \
+           tests/admin/test_order_refunds.py tests/admin/test_free_seats.py
 # What else notices a fault in them.
 NOTICING := $(COVERED) tests/reports tests/cli/test_ledger.py tests/cli/test_orders.py
 SEEDS ?= 100

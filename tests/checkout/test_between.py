@@ -206,6 +206,21 @@ def test_post_that_led_to_an_order_is_kept_with_it(shop: Shop) -> None:
     assert (touch.post_id, touch.place, touch.position) == (post_id, "article-end-and-much", 0)
 
 
+def test_post_without_a_place_is_told_to_stripe_without_one(shop: Shop) -> None:
+    load_post(post_text())
+    post_id = load_post(post_text(slug="another-post"))
+
+    started = start_checkout(
+        price_public_id=get_price(make_course()).public_id,
+        buyer=Buyer(user_id=None, browser_key="b1", email=None),
+        origin=Origin(touches=[Touch(post_id=post_id, place="")]),
+    )
+
+    metadata = shop.stripe(f"/v1/checkout/sessions/{started.stripe_checkout_session_id}")["metadata"]
+    told = {name: value for name, value in metadata.items() if name.startswith("post_")}
+    assert told == {"post_first": "another-post", "post_last": "another-post", "post_count": "1"}
+
+
 # Sessions that are being made, lost and left
 
 

@@ -374,6 +374,24 @@ def test_a_closed_account_takes_nothing_over(shop: Shop) -> None:
     assert shop.order(started).email == "old@example.org"
 
 
+def test_a_link_taken_back_at_the_last_moment_moves_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = shop.buy(make_course(), user=make_user(email="old@example.org"))
+    move = begin(started.order_public_id)
+    find = moves_module._find_by_link
+
+    def find_before_staff_is_quicker(token: str) -> OrderMove:
+        found = find(token)
+        take_back_move(order_public_id=started.order_public_id, move_public_id=move)
+        return found
+
+    monkeypatch.setattr(moves_module, "_find_by_link", find_before_staff_is_quicker)
+
+    with pytest.raises(MoveLinkEnded):
+        confirm_move(move_token())
+
+    assert shop.order(started).email == "old@example.org"
+
+
 def test_a_link_that_names_no_move_is_refused(app: Flask) -> None:
     for token in ("nonsense", sign_link(MOVE_PURPOSE, "mov_none"), sign_link("order", "mov_none")):
         with pytest.raises(LinkInvalid):

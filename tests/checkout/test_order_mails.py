@@ -11,7 +11,9 @@ from app.catalog.promotion_codes import create_code
 from app.checkout.choices import GiftWish
 from app.checkout.models import Order
 from app.checkout.orders import OrderLine, OrderView, find_order_by_public_id, list_timeline
+from app.checkout.resend import resend_receipt
 from app.db import db
+from app.errors import NotFound
 from app.mail.models import Message
 from tests.checkout.conftest import Shop
 from tests.checkout.money import give_back, payment_intent
@@ -176,6 +178,11 @@ def test_payment_that_did_not_come_is_told_with_the_way_back(shop: Shop) -> None
             {"titles": [course.title], "reason": order.failure_reason, "course_url": page(f"/courses/{course.slug}")},
         )
     ]
+
+
+def test_receipt_of_an_order_that_is_not_there_is_not_sent_again(shop: Shop) -> None:
+    with pytest.raises(NotFound):
+        resend_receipt(order_public_id="ord_none")
 
 
 def test_page_of_an_order_is_made_of_what_was_bought(shop: Shop) -> None:
