@@ -71,8 +71,8 @@ def copy_database(target_url: str, *, is_rehearsal: bool) -> dict[str, int]:
             return counts
     except DBAPIError as error:
         raise click.ClickException(
-            f"The copy failed and nothing was written: {type(error.orig).__name__}. Both databases must be there; make the"
-            " target with flask db upgrade and its DATABASE_URL."
+            f"The copy failed and nothing was written: {type(error.orig).__name__}. Both databases must be there; make"
+            " the target with flask db upgrade and its DATABASE_URL."
         ) from error
     finally:
         engine.dispose()
