@@ -5,6 +5,7 @@ Flask-Migrate owns the noun; this verb stands beside its `upgrade`. The task que
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,11 +18,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from app.config import read_database_url
 from app.db import Base, db, prepare_engine
 
-__all__ = ["copy", "copy_database", "db_commands"]
+__all__ = ["copy", "copy_database", "db_commands", "go_on_counting"]
 
 BATCH_SIZE = 1_000
 # Filled by the migrations, so not empty in a database that is; the copy replaces what they hold.
 SEEDED_TABLES = frozenset({"roles", "invoice_counters"})
+NO_TABLES = "The target has no tables yet: run flask db upgrade with its DATABASE_URL first."
 
 
 @click.command("copy")
@@ -87,6 +89,8 @@ def _open(url: str) -> Engine:
         ) from error
     if engine.url == db.engine.url:
         raise click.ClickException("The target is the shop’s own database.")
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        raise click.ClickException(NO_TABLES)
     prepare_engine(engine)
     return engine
 
@@ -94,7 +98,7 @@ def _open(url: str) -> Engine:
 def _refuse_unfit(source: Connection, target: Connection) -> None:
     revisions = [MigrationContext.configure(each).get_current_revision() for each in (source, target)]
     if revisions[1] is None:
-        raise click.ClickException("The target has no tables yet: run flask db upgrade with its DATABASE_URL first.")
+        raise click.ClickException(NO_TABLES)
     if revisions[0] != revisions[1]:
         raise click.ClickException(
             f"The shop is at migration {revisions[0]} and the target at {revisions[1]}: upgrade both first."
@@ -108,10 +112,11 @@ def _copy_table(table: Table, source: Connection, target: Connection) -> int:
     if table.name in SEEDED_TABLES:
         target.execute(table.delete())
     count = 0
-    for rows in source.execution_options(yield_per=BATCH_SIZE).execute(select(table)).mappings().partitions():
-        target.execute(insert(table), [_plain(row) for row in rows])
-        count += len(rows)
-    _go_on_counting(table, target)
+    with source.execution_options(yield_per=BATCH_SIZE).execute(select(table)) as found:
+        for rows in found.mappings().partitions():
+            target.execute(insert(table), [_plain(row) for row in rows])
+            count += len(rows)
+    go_on_counting(table, target)
     return count
 
 
@@ -119,7 +124,7 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row.items()}
 
 
-def _go_on_counting(table: Table, target: Connection) -> None:
+def go_on_counting(table: Table, target: Connection) -> None:
     """Let PostgreSQL's sequence go on after the highest key that was copied; SQLite takes the next one by itself."""
     key = table.autoincrement_column
     if key is None or target.dialect.name != "postgresql":

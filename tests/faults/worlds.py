@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select
 from app.checkout.ledger import sum_entries
 from app.checkout.models import LedgerEntry, Order
 from app.checkout.services import StartedCheckout
+from app.cli.db_copy import go_on_counting
 from app.db import Base, db, transaction
 from app.enrollment.models import Enrollment, Grant
 from app.mail.models import Message
@@ -97,3 +98,4 @@ def put_rows_back(rows: Rows) -> None:
         for table in Base.metadata.sorted_tables:
             if rows.get(table.name):
                 session.execute(insert(table), rows[table.name])
+                go_on_counting(table, session.connection())
