@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -55,12 +56,16 @@ def make_folder() -> Path:
 
 
 def _remove_left_behind(base: Path) -> None:
-    """Folders of test processes that were killed, unless their server still runs."""
+    """Folders of test processes that were killed, and the servers they left running."""
     for folder in base.glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("_")[0]
-        lines = _read_lines(folder / "postgresql" / "postmaster.pid")
-        if not _is_alive(owner) and not (lines and _is_alive(lines[0])):
-            shutil.rmtree(folder, ignore_errors=True)
+        if _is_alive(owner):
+            continue
+        for server in _read_lines(folder / "postgresql" / "postmaster.pid")[:1]:
+            # Another process may have that number by now.
+            if os.path.realpath(f"/proc/{server}/cwd") == str(folder / "postgresql"):
+                os.kill(int(server), signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_lines(path: Path) -> list[str]:
