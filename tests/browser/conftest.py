@@ -98,7 +98,11 @@ def owner_state(browser: Browser, running_shop: RunningShop) -> Any:
 def owner_page(browser: Browser, running_shop: RunningShop, owner_state: Any) -> Iterator[Page]:
     """The back-office at 1280 px, as its owner sees it. page.context may open more."""
     context = browser.new_context(
-        base_url=running_shop.url, viewport={"width": 1280, "height": 900}, storage_state=owner_state
+        base_url=running_shop.url,
+        viewport={"width": 1280, "height": 900},
+        storage_state=owner_state,
+        # What still glides when a test points at it is somewhere else when it clicks.
+        reduced_motion="reduce",
     )
     context.set_default_timeout(15_000)
     yield context.new_page()
