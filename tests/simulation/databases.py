@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from tests.databases import start_postgresql
 
 Row = dict[str, Any]
 LOCKED_TABLES = "orders, stripe_events"
+
+
+def _select(table: str) -> str:
+    return f"SELECT * FROM {table} ORDER BY 1"
 
 
 class Database(ABC):
@@ -38,11 +42,15 @@ class Database(ABC):
         """One statement of our own, committed."""
 
     @abstractmethod
+    def tables(self, names: Sequence[str]) -> dict[str, list[Row]]:
+        """Every row of these tables, by one connection: opening one reads the whole schema."""
+
+    @abstractmethod
     def lock(self) -> Iterator[None]:
         """Hold the shop's writers off for as long as the context lasts."""
 
     def table(self, name: str) -> list[Row]:
-        return self.execute(f"SELECT * FROM {name} ORDER BY 1")
+        return self.tables([name])[name]
 
 
 class Sqlite(Database):
@@ -66,12 +74,12 @@ class Sqlite(Database):
             shutil.copyfile(self._kept(file), file)
 
     def execute(self, statement: str) -> list[Row]:
-        connection = sqlite3.connect(self._files[0], timeout=30, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        try:
+        with self._connect() as connection:
             return [dict(row) for row in connection.execute(statement)]
-        finally:
-            connection.close()
+
+    def tables(self, names: Sequence[str]) -> dict[str, list[Row]]:
+        with self._connect() as connection:
+            return {name: [dict(row) for row in connection.execute(_select(name))] for name in names}
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -79,6 +87,15 @@ class Sqlite(Database):
         try:
             connection.execute("BEGIN EXCLUSIVE")
             yield
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self._files[0], timeout=30, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield connection
         finally:
             connection.close()
 
@@ -110,6 +127,10 @@ class Postgresql(Database):
         with psycopg.connect(self._uri, autocommit=True, row_factory=dict_row) as connection:
             cursor = connection.execute(statement)
             return list(cursor) if cursor.description else []
+
+    def tables(self, names: Sequence[str]) -> dict[str, list[Row]]:
+        with psycopg.connect(self._uri, autocommit=True, row_factory=dict_row) as connection:
+            return {name: list(connection.execute(_select(name))) for name in names}
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -11,6 +11,28 @@ from typing import Any
 from tests.simulation.databases import Database
 
 Row = dict[str, Any]
+TABLES = (
+    "orders",
+    "order_items",
+    "checkout_attempts",
+    "ledger_entries",
+    "refund_requests",
+    "findings",
+    "stripe_events",
+    "seats",
+    "grants",
+    "enrollments",
+    "products",
+    "users",
+    "promotion_codes",
+    "promotion_redemptions",
+    "gifts",
+    "seat_links",
+    "order_consents",
+    "reconcile_scans",
+    "messages",
+    "invoice_counters",
+)
 HEADERS = BytesHeaderParser(policy=policy.default)
 
 
@@ -26,26 +48,27 @@ class Evidence:
     """Every row and every mail that the judge looks at."""
 
     def __init__(self, database: Database, mail_folder: Path) -> None:
-        self.orders = database.table("orders")
-        self.items = database.table("order_items")
-        self.attempts = database.table("checkout_attempts")
-        self.entries = database.table("ledger_entries")
-        self.refund_requests = database.table("refund_requests")
-        self.findings = database.table("findings")
-        self.events = database.table("stripe_events")
-        self.seats = database.table("seats")
-        self.grants = database.table("grants")
-        self.enrollments = database.table("enrollments")
-        self.products = database.table("products")
-        self.users = database.table("users")
-        self.codes = database.table("promotion_codes")
-        self.redemptions = database.table("promotion_redemptions")
-        self.gifts = database.table("gifts")
-        self.links = database.table("seat_links")
-        self.consents = database.table("order_consents")
-        self.scans = database.table("reconcile_scans")
-        self.messages = database.table("messages")
-        self.last_number = int(database.execute("SELECT last_number FROM invoice_counters")[0]["last_number"])
+        rows = database.tables(TABLES)
+        self.orders = rows["orders"]
+        self.items = rows["order_items"]
+        self.attempts = rows["checkout_attempts"]
+        self.entries = rows["ledger_entries"]
+        self.refund_requests = rows["refund_requests"]
+        self.findings = rows["findings"]
+        self.events = rows["stripe_events"]
+        self.seats = rows["seats"]
+        self.grants = rows["grants"]
+        self.enrollments = rows["enrollments"]
+        self.products = rows["products"]
+        self.users = rows["users"]
+        self.codes = rows["promotion_codes"]
+        self.redemptions = rows["promotion_redemptions"]
+        self.gifts = rows["gifts"]
+        self.links = rows["seat_links"]
+        self.consents = rows["order_consents"]
+        self.scans = rows["reconcile_scans"]
+        self.messages = rows["messages"]
+        self.last_number = int(rows["invoice_counters"][0]["last_number"])
         self.mails = [_read(path) for path in mail_folder.glob("*.eml")] if mail_folder.is_dir() else []
 
     def items_of(self, order: Row) -> list[Row]:

@@ -80,6 +80,7 @@ class Shop:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+        self.stripe.close()
         for each in (self._web_socket, self._stripe_socket):
             each.close()
         shutil.rmtree(self.folder, ignore_errors=True)

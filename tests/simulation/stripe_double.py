@@ -6,6 +6,7 @@ that are meant for the shop.
 
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,13 @@ class StripeDouble:
     def __init__(self, url: str, file: Path) -> None:
         self.url = url
         self._file = file
+        # One connection for every look, one look at a time: opening one reads the whole schema.
+        self._connection: sqlite3.Connection | None = None
+        self._reading = threading.Lock()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     def control(self, path: str, document: dict[str, Any] | None = None) -> Answer:
         return send_json(f"{self.url}/_sandbox{path}", document or {})
@@ -47,13 +55,14 @@ class StripeDouble:
         return [(number, json.loads(text)) for number, text in self._read("event", after=after)]
 
     def _read(self, kind: str, *, after: int) -> list[tuple[int, str]]:
-        connection = sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=30)
-        try:
-            return connection.execute(
+        with self._reading:
+            if self._connection is None:
+                self._connection = sqlite3.connect(
+                    f"file:{self._file}?mode=ro", uri=True, timeout=30, check_same_thread=False
+                )
+            return self._connection.execute(
                 "SELECT seq, json FROM objects WHERE object = ? AND seq > ? ORDER BY seq", (kind, after)
             ).fetchall()
-        finally:
-            connection.close()
 
     def get(self, path: str) -> Any:
         answer = send(f"{self.url}{path}", headers={"Authorization": f"Bearer {KEY}"})

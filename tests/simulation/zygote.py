@@ -38,7 +38,7 @@ from tests.simulation.stage import Rehearsal, Stage, Work, change_settings, in_p
 # A killed reconciler holds its page for a lease, and whoever waits for the page waits by the machine's clock.
 LEASE = timedelta(seconds=4)
 SCALED: tuple[tuple[Any, str, Any], ...] = (
-    (importlib.import_module("app.cli.jobs"), "SWEEP_SECONDS", 0.5),
+    (importlib.import_module("app.cli.jobs"), "SWEEP_SECONDS", 1.0),
     (importlib.import_module("app.cli.stripe"), "WAIT_SECONDS", 0.1),
     (importlib.import_module("app.cli.stripe"), "LEASE", LEASE),
     (reconcile_scans, "LEASE", LEASE),
