@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Date, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, Date, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UTCDateTime
@@ -16,6 +16,9 @@ class Post(Base):
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'scheduled', 'published', 'archived')", name="status"),
         Index("ix_posts_listing", "status", "published_at"),
+        # The orders of the back-office's list.
+        Index("ix_posts_updated", "updated_at", "id"),
+        Index("ix_posts_title", "title", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -32,8 +35,11 @@ class Post(Base):
     status: Mapped[str] = mapped_column(String(20), default="draft")
     cover_path: Mapped[str | None] = mapped_column(String(200))  # none: the cover is drawn from the slug
     version: Mapped[int] = mapped_column(default=1)
-    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while a draft
+    published_at: Mapped[datetime | None] = mapped_column(
+        UTCDateTime
+    )  # none: never published; a draft's is the day planned or had
     revised_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: unchanged since it was published
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: there; else in the trash
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
@@ -65,3 +71,43 @@ class PostReads(Base):
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True, index=True)
     reads: Mapped[int] = mapped_column(default=0)
+
+
+class PostRevision(Base):
+    """A post as it was after a save; number counts from 1 in each post. content: see revisions.py."""
+
+    __tablename__ = "post_revisions"
+    __table_args__ = (UniqueConstraint("post_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    version: Mapped[int]  # the post's own, after the save
+    note: Mapped[str] = mapped_column(String(200), default="")
+    content: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class PostWorkingCopy(Base):
+    """What somebody has typed and not saved: the editor’s fields as they are. Nobody else sees any of it."""
+
+    __tablename__ = "post_working_copies"
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+    version: Mapped[int]  # of the post that the typing began with
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON)  # a list of texts by each field's name
+    saved_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class PostPrice(Base):
+    """An amount that a post's text names beside a course, in minor units of currency, found when the text is saved."""
+
+    __tablename__ = "post_prices"
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), primary_key=True, index=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    amount: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,7 +1,7 @@
-"""What readers get: published posts whose time has come. Drafts and the future do not exist here."""
+"""What readers get: published posts whose time has come. Drafts, the future and the trash do not exist here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ class PostList:
 
 _now = bindparam("now", type_=UTCDateTime())
 # A scheduled post appears when its time comes; nobody has to be there to publish it.
-_IS_PUBLIC = (Post.status.in_(("published", "scheduled")), Post.published_at <= _now)
+_IS_PUBLIC = (Post.status.in_(("published", "scheduled")), Post.published_at <= _now, Post.deleted_at.is_(None))
 _COLUMNS = (
     Post.id.label("post_id"), Post.public_id, Post.slug, Post.title, Post.excerpt, Post.category_id, Post.author_name,
     Post.published_at, Post.revised_at, Post.reading_minutes, Post.cover_path,
@@ -129,8 +129,19 @@ def get_post(slug: str) -> PostText:
     row = db.session().execute(_TEXT, {"slug": slug, "now": clock.now()}).one_or_none()
     if row is None:
         raise NotFound
-    headings = tuple(Heading(level=entry["level"], id=entry["id"], text=entry["text"]) for entry in row.contents)
-    return PostText(card=_read_card(row), body_html=row.body_html, headings=headings)
+    return _read_text(row, published_at=row.published_at)
+
+
+def get_post_preview(public_id: str) -> tuple[PostText, bool]:
+    """A post as its page would show it, published or not, and whether it is public. Raises NotFound for the trash."""
+    statement = select(*_COLUMNS, Post.body_html, Post.contents, Post.status)
+    row = db.session().execute(statement.where(Post.public_id == public_id, Post.deleted_at.is_(None))).one_or_none()
+    if row is None:
+        raise NotFound
+    moment = clock.now()
+    is_public = row.status in {"published", "scheduled"} and row.published_at is not None and row.published_at <= moment
+    # A draft without a day would be published now.
+    return _read_text(row, published_at=row.published_at or moment), is_public
 
 
 def find_post_ids(slugs: Collection[str]) -> dict[str, int]:
@@ -162,6 +173,12 @@ def list_course_ids_for_post(post_id: int) -> tuple[tuple[int, int], ...]:
     """(course id, position) of the courses a post leads to, in order."""
     rows = db.session().execute(_COURSES, {"post_id": post_id})
     return tuple((row.course_id, row.position) for row in rows)
+
+
+def _read_text(row: Any, *, published_at: datetime) -> PostText:
+    headings = tuple(Heading(level=entry["level"], id=entry["id"], text=entry["text"]) for entry in row.contents)
+    card = replace(_read_card(row), published_at=published_at)
+    return PostText(card=card, body_html=row.body_html, headings=headings)
 
 
 def _read_card(row: Any) -> PostCard:

@@ -21,7 +21,7 @@ def list_sitemap_entries() -> tuple[SitemapEntry, ...]:
     )
     posts = db.session().execute(
         select(Post.slug, Post.updated_at)
-        .where(Post.status.in_(("published", "scheduled")), Post.published_at <= clock.now())
+        .where(Post.status.in_(("published", "scheduled")), Post.published_at <= clock.now(), Post.deleted_at.is_(None))
         .order_by(Post.published_at.desc())
         .limit(MOST_ENTRIES)
     )

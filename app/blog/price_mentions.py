@@ -1,0 +1,95 @@
+"""Amounts that a text names beside a course: found when a post is saved, compared with the live price when it is read.
+
+Beside means in the same sentence, list entry or table row, near the course's title or a link to it. What is ~~struck
+out~~ names a former price on purpose, and code is no offer.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.blog.course_names import CourseName
+from app.money import CURRENCIES, MoneyError, currency_symbol, parse_amount
+
+NEAR = 120
+SHORTEST_TITLE = 4
+SIGNS = {"€": "eur", "£": "gbp", "¥": "jpy", "US$": "usd"}
+NUMBER = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{1,3})?(?![.,]?\d)"
+# "$5k" and "$3 million" are no prices.
+LARGE = r"(?!\s?(?:k|K|m|M|bn|million|thousand|billion)\b)"
+AMOUNT = re.compile(
+    rf"(?P<sign>US\$|[$€£¥])\s?(?P<signed>{NUMBER}){LARGE}|(?P<coded>{NUMBER})\s?(?P<code>[A-Z]{{3}}\b|[€£])"
+    rf"|\b(?P<before>[A-Z]{{3}})\s(?P<after>{NUMBER}){LARGE}"
+)
+CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+STRUCK = re.compile(r"~~[^~]*~~")
+# Where one thought ends: an empty line, a list entry, a table row, a sentence.
+BREAK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]))|(?<=[.!?])\s+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceMention:
+    """An amount (minor units of currency) beside a course."""
+
+    course_id: int
+    currency: str
+    amount: int
+
+
+def has_amounts(text: str) -> bool:
+    """Whether the text names any amount of money at all."""
+    return AMOUNT.search(text) is not None
+
+
+def find_price_mentions(text: str, courses: Sequence[CourseName], *, site_currency: str) -> set[PriceMention]:
+    """The amounts that stand beside one of the courses, each with the nearest one."""
+    visible = STRUCK.sub(_blank, CODE.sub(_blank, text))
+    return {mention for part in BREAK.split(visible) for mention in _read_part(part, courses, site_currency)}
+
+
+def _read_part(part: str, courses: Sequence[CourseName], site_currency: str) -> Iterator[PriceMention]:
+    if not has_amounts(part):
+        return
+    places = list(_find_names(part, courses))
+    for match in AMOUNT.finditer(part):
+        money = _read_amount(match, site_currency)
+        near = [(max(start - match.end(), match.start() - end, 0), course_id) for start, end, course_id in places]
+        if money is None or not near or min(near)[0] > NEAR:
+            continue
+        yield PriceMention(course_id=min(near)[1], currency=money[1], amount=money[0])
+
+
+def _find_names(part: str, courses: Sequence[CourseName]) -> Iterator[tuple[int, int, int]]:
+    """(start, end, course id) of each name; of two that begin at the same place the longer one counts."""
+    lowered = part.lower()
+    found: dict[int, tuple[int, int]] = {}
+    for course in courses:
+        title = course.title.lower()
+        patterns = [rf"/courses/{re.escape(course.slug)}(?![a-z0-9-])"]
+        if len(title) >= SHORTEST_TITLE and title in lowered:
+            patterns.append(rf"(?<!\w){re.escape(title)}(?!\w)")
+        for match in (each for pattern in patterns for each in re.finditer(pattern, lowered)):
+            if match.end() > found.get(match.start(), (0, 0))[0]:
+                found[match.start()] = (match.end(), course.course_id)
+    for start, (end, course_id) in found.items():
+        yield start, end, course_id
+
+
+def _read_amount(match: re.Match[str], site_currency: str) -> tuple[int, str] | None:
+    number = match["signed"] or match["coded"] or match["after"]
+    word = match["sign"] or match["code"] or match["before"]
+    if word == "$":
+        # The shop's own dollar, where it has one.
+        currency = site_currency if currency_symbol(site_currency).endswith("$") else "usd"
+    else:
+        currency = SIGNS.get(word, word.lower())
+    if currency not in CURRENCIES:
+        return None
+    try:
+        return parse_amount(number, currency), currency
+    except MoneyError:
+        return None
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
