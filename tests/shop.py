@@ -7,7 +7,7 @@ from app.blog.post_files import parse_post_file
 from app.blog.services import save_post_files
 from app.catalog.course_files import parse_course_file
 from app.catalog.services import save_course_files
-from app.cli.posts import resolve_posts
+from app.reports.post_editor import resolve_posts
 
 CONTENT = Path(__file__).parent.parent / "app" / "cli" / "demo_content"
 COURSE = "ai-lead-engine-accelerator"

@@ -17,9 +17,10 @@ from app.blog.services import save_post_files
 from app.catalog.course_files import parse_course_file
 from app.catalog.services import ensure_categories, save_course_files
 from app.cli.files import fail_in_words, read_files
-from app.cli.posts import resolve_posts, site_zone
+from app.cli.posts import site_zone
 from app.config import Settings
 from app.db import db
+from app.reports.post_editor import resolve_posts
 
 CONTENT = Path(__file__).parent / "demo_content"
 CATEGORIES = ("AI & Automation", "Digital Growth", "Data & Machine Learning", "Cybersecurity", "Cloud")

@@ -1,6 +1,5 @@
 """flask posts import | export. Topics and courses that posts name are found here: the blog knows them by key only."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,11 +10,11 @@ from flask.cli import AppGroup
 
 from app.blog import services as blog
 from app.blog.post_files import PostFile, format_post_file, parse_post_file
-from app.blog.services import ResolvedPost, StoredPost
+from app.blog.services import StoredPost
 from app.catalog import services as catalog
 from app.cli.files import fail_in_words, read_files, tell_saved, write_exports
 from app.config import Settings
-from app.errors import InvalidInput
+from app.reports.post_editor import resolve_posts
 
 posts = AppGroup("posts", help="Blog posts as Markdown files with front matter.")
 
@@ -66,24 +65,6 @@ def export_posts(slug: str | None, export_all: bool, folder: Path | None, as_jso
     slugs = blog.list_post_slugs() if slug is None else [slug]
     texts = {name: format_post_file(_named(blog.get_stored_post(name)), zone=site_zone()) for name in slugs}
     write_exports(texts, folder, as_json=as_json)
-
-
-def resolve_posts(files: Sequence[PostFile]) -> list[ResolvedPost]:
-    """Find the topics and courses that posts name; topics are made, a missing course is refused."""
-    course_ids = catalog.list_course_ids_by_slug([slug for file in files for slug in file.courses])
-    for file in files:
-        missing = next((slug for slug in file.courses if slug not in course_ids), None)
-        if missing is not None:
-            raise InvalidInput(f"{file.slug}, field courses: There is no course “{missing}”. Import it first.")
-    category_ids = catalog.ensure_categories([file.category for file in files])
-    return [
-        ResolvedPost(
-            file=file,
-            category_id=category_ids[file.category],
-            course_ids=tuple(course_ids[slug] for slug in file.courses),
-        )
-        for file in files
-    ]
 
 
 def site_zone() -> ZoneInfo:

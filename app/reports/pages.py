@@ -106,7 +106,16 @@ def get_course_report(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES)
 
 def get_post_report(*, slug: str) -> PostReport:
     """A post's page. Raises NotFound for drafts, posts of the future and old slugs."""
-    post = blog.get_post(slug)
+    return _report_post(blog.get_post(slug))
+
+
+def get_post_preview(*, public_id: str) -> tuple[PostReport, bool]:
+    """A post's page as it would be, published or not, and whether it is public. Raises NotFound."""
+    post, is_public = blog.get_post_preview(public_id)
+    return _report_post(post), is_public
+
+
+def _report_post(post: PostText) -> PostReport:
     links = dict(blog.list_course_ids_for_post(post.card.post_id))
     cards = catalog.list_course_cards(list(links))
     topics = _topics()

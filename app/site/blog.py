@@ -79,7 +79,7 @@ def post(slug: str) -> AnyResponse:
     if is_reading():
         count_read(report.post.card.post_id)
     note_page(report.post.card.slug)
-    return render_page("post.html", facts=report, values=lambda: _show_post_report(report))
+    return render_page("post.html", facts=report, values=lambda: show_post_report(report))
 
 
 @blueprint.get("/blog/feed.xml")
@@ -134,7 +134,7 @@ def _redirect_moved(slug: str) -> AnyResponse:
     return response
 
 
-def _show_post_report(report: PostReport) -> dict[str, Any]:
+def show_post_report(report: PostReport) -> dict[str, Any]:
     view = _show_post(report)
     return {
         "post": view,

@@ -22,10 +22,10 @@ def preview_course(token: str) -> AnyResponse:
         replace(section, lessons=[replace(lesson, url=None) for lesson in section.lessons])
         for section in values["sections"]
     ]
-    return _for_nobody_else(make_response(render_template("course.html", **values, by_link=True)))
+    return for_nobody_else(make_response(render_template("course.html", **values, by_link=True)))
 
 
-def _for_nobody_else(response: Response) -> Response:
+def for_nobody_else(response: Response) -> Response:
     """Not indexed, not stored, and the address with its token is not told to other sites."""
     response.headers["X-Robots-Tag"] = "noindex, nofollow"
     response.headers["Referrer-Policy"] = "no-referrer"

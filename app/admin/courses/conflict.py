@@ -22,6 +22,7 @@ LABELS = {
     "access_days": "Days of access", "capacity": "Seats", "is_featured": "Show first in the catalog",
     "is_open": "Open for enrollment", "status": "Status", "publish_at": "Publish at", "section": "Section",
     "body": "Text", "minutes": "Minutes", "is_preview": "Free preview", "drip_days": "Opens after (days)",
+    "excerpt": "Short summary", "published_at": "Date", "courses": "Related courses",
 }  # fmt: skip
 
 

@@ -142,7 +142,10 @@ for (const form of $$("form[data-guard]")) {
     location.assign(location.href);
   });
   const [name, kept] = findDraft(key);
-  if ("dirty" in form.dataset) note();
+  /* data-dirty may be the time of a copy that the server kept; what this browser kept later is offered all the same. */
+  const isOlder = !(Number(form.dataset.dirty) > 0 && kept?.at > Number(form.dataset.dirty));
+  if ("dirty" in form.dataset && bar) bar.hidden = false;
+  if ("dirty" in form.dataset && (isOlder || JSON.stringify(kept.fields) === saved)) note();
   else if (kept && JSON.stringify(kept.fields) !== saved) offerDraft(form, name, kept, note);
 }
 
