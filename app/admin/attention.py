@@ -25,6 +25,7 @@ LOOKS = {
     "finding": ("warning", "bad"),
     "order": ("clock", "warn"),
     "course": ("tag", "info"),
+    "post": ("pencil", "warn"),
     "mails": ("mail", "bad"),
 }
 
@@ -160,12 +161,18 @@ def _for_course(item: Attention) -> dict[str, Any]:
     return {"url": url, "label": "Add price", "link_url": url}
 
 
+def _for_post(item: Attention) -> dict[str, Any]:
+    url = find_url("post_editor", public_id=item.subject)
+    return {"url": url, "label": "Edit post", "link_url": url}
+
+
 WAYS = {
     "events": _for_events,
     "mails": _for_mails,
     "finding": _for_finding,
     "order": _for_order,
     "course": _for_course,
+    "post": _for_post,
 }
 
 

@@ -12,6 +12,7 @@ from app.blog.course_names import CourseName
 from app.money import CURRENCIES, MoneyError, currency_symbol, parse_amount
 
 NEAR = 120
+COMMA = 40
 SHORTEST_TITLE = 4
 SIGNS = {"€": "eur", "£": "gbp", "¥": "jpy", "US$": "usd"}
 NUMBER = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{1,3})?(?![.,]?\d)"
@@ -53,10 +54,16 @@ def _read_part(part: str, courses: Sequence[CourseName], site_currency: str) -> 
     places = list(_find_names(part, courses))
     for match in AMOUNT.finditer(part):
         money = _read_amount(match, site_currency)
-        near = [(max(start - match.end(), match.start() - end, 0), course_id) for start, end, course_id in places]
+        near = [(_measure(part, match.span(), (start, end)), course_id) for start, end, course_id in places]
         if money is None or not near or min(near)[0] > NEAR:
             continue
         yield PriceMention(course_id=min(near)[1], currency=money[1], amount=money[0])
+
+
+def _measure(part: str, one: tuple[int, int], other: tuple[int, int]) -> int:
+    """How far two places are apart; a comma between them counts as many letters."""
+    (_, end), (start, _) = sorted((one, other))
+    return max(start - end, 0) + COMMA * len(re.findall(r"[,;]", part[end:start]))
 
 
 def _find_names(part: str, courses: Sequence[CourseName]) -> Iterator[tuple[int, int, int]]:

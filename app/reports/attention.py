@@ -17,6 +17,7 @@ from app.formatting import money
 from app.mail.models import Message
 from app.payments.models import StripeEvent
 from app.payments.overdue import PATIENCE
+from app.reports.post_warnings import list_post_warnings, list_public_posts_to_check
 
 WAITING = timedelta(hours=1)
 # So many of a kind are named one by one; more would bury the rest.
@@ -38,7 +39,8 @@ FINDING_TITLES = {
 class Attention:
     """One thing to look at: what it is, why it matters, since when (UTC), and the permission to see it.
 
-    kind: "events", "finding", "order", "course" or "mails"; subject: the finding's key, the course's public id.
+    kind: "events", "finding", "order", "course", "post" or "mails"; subject: the finding's key, the course's or post's
+    public id.
     order: the public id of the order it is about.
     """
 
@@ -69,7 +71,14 @@ class OrderRow:
 
 def list_attention() -> list[Attention]:
     """Everything that needs a person now: what Stripe and money ask for first, each kind oldest first."""
-    return [*_list_events(), *_list_findings(), *_list_slow_orders(), *_list_unpriced_courses(), *_list_mails()]
+    return [
+        *_list_events(),
+        *_list_findings(),
+        *_list_slow_orders(),
+        *_list_unpriced_courses(),
+        *_list_posts(),
+        *_list_mails(),
+    ]
 
 
 def list_latest_orders(limit: int) -> list[OrderRow]:
@@ -249,6 +258,22 @@ def _list_unpriced_courses() -> list[Attention]:
             subject=course.public_id,
         )
         for course in db.session.scalars(query)
+    ]
+
+
+def _list_posts() -> list[Attention]:
+    posts = list_public_posts_to_check(MOST_NAMED)
+    warnings = list_post_warnings([post.id for post in posts])
+    return [
+        Attention(
+            kind="post",
+            title=f"“{post.title}” says what no longer holds",
+            why=" ".join(warnings.get(post.id, [])),
+            since=post.updated_at,
+            needs=p.CONTENT_READ,
+            subject=post.public_id,
+        )
+        for post in posts
     ]
 
 

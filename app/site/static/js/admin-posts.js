@@ -141,7 +141,7 @@ const options = $$("#course-list option");
 const makeRow = (slug) => {
   const row = $("[data-course-template]").content.firstElementChild.cloneNode(true);
   const title = options.find((each) => each.dataset.slug === slug)?.value ?? slug;
-  $("input", row).value = slug;
+  Object.assign($("input", row), { name: "courses", value: slug });
   $("[data-course-title]", row).textContent = title;
   for (const button of $$("[data-course-act]", row)) {
     button.value = `${button.dataset.courseAct}:${slug}`;
