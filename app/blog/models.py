@@ -39,7 +39,7 @@ class Post(Base):
         UTCDateTime
     )  # none: never published; a draft's is the day planned or had
     revised_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: unchanged since it was published
-    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: there; else in the trash
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none: there; else in the trash
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

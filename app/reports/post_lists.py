@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, not_, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 
 from app import clock
 from app.blog.models import Post, PostCourse
@@ -118,7 +118,7 @@ def _view(view: str) -> tuple[Any, ...]:
     if view == PUBLISHED:
         return (alive, _is_public())
     if view == SCHEDULED:
-        return (alive, Post.status.in_(SHOWN), not_(_is_public()))
+        return (alive, Post.status.in_(SHOWN), Post.published_at > clock.now())
     if view == TO_CHECK:
         return (alive, Post.id.in_(select_post_ids_to_check()))
     return (alive, Post.status == view) if view else (alive,)

@@ -12,6 +12,7 @@ depends_on = None
 def upgrade():
     with op.batch_alter_table("posts") as batch_op:
         batch_op.add_column(sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_index(op.f("ix_posts_deleted_at"), ["deleted_at"])
         batch_op.create_index("ix_posts_updated", ["updated_at", "id"])
         batch_op.create_index("ix_posts_title", ["title", "id"])
     op.create_table(
@@ -73,4 +74,5 @@ def downgrade():
     with op.batch_alter_table("posts") as batch_op:
         batch_op.drop_index("ix_posts_title")
         batch_op.drop_index("ix_posts_updated")
+        batch_op.drop_index(op.f("ix_posts_deleted_at"))
         batch_op.drop_column("deleted_at")

@@ -77,6 +77,36 @@ FROM generate_series(1, :rows) AS n WHERE n % :rare <> 2
 """
 
 
+POSTS = """
+INSERT INTO posts (id, public_id, slug, title, excerpt, body_markdown, body_html, contents, reading_minutes, category_id,
+    author_name, status, version, published_at, deleted_at, created_at, updated_at)
+SELECT n, 'pst_' || n, 'post-n' || n, 'Post ' || n, 'Excerpt ' || n, '', '', '[]', 1, :category, 'Ana',
+    CASE WHEN n % :rare = 0 THEN 'draft' WHEN n % :rare = 1 THEN 'archived' ELSE 'published' END, 1,
+    CASE WHEN n % :rare = 2 THEN now() + interval '9 days' ELSE now() - n * interval '5 minutes' END,
+    CASE WHEN n % :rare = 3 THEN now() END, now(), now() - n * interval '5 minutes'
+FROM generate_series(1, :rows) AS n
+"""
+POST_COURSES = """
+INSERT INTO post_courses (post_id, course_id, position) SELECT n, :course, 0 FROM generate_series(1, :rows, 10) AS n
+"""
+POST_PRICES = """
+INSERT INTO post_prices (post_id, course_id, currency, amount)
+SELECT n, :course, 'usd', 9700 + n % :rare FROM generate_series(1, :rows, :rare) AS n
+"""
+
+
+def fill_posts(rows: int) -> None:
+    """Make that many posts; a tenth leads to one course, and some name its price."""
+    course = make_course()
+    values = {"rows": rows, "rare": RARE, "category": course.category_id, "course": course.id}
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (POSTS, POST_COURSES, POST_PRICES):
+            names = {name: value for name, value in values.items() if f":{name}" in statement}
+            connection.execute(text(statement), names)
+        for table in ("posts", "post_courses", "post_prices", "categories", "courses"):
+            connection.execute(text(f"VACUUM ANALYZE {table}"))
+
+
 def fill_courses(rows: int) -> None:
     """Make that many courses, each with its product; most have a price."""
     values = {"rows": rows, "rare": RARE, "category": make_course().category_id}

@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.accounts.models import User
+from app.blog.revisions import list_revisions
 from app.config import Settings
 from app.db import db
 from tests.cli.runner import dump
@@ -71,6 +72,20 @@ def test_a_post_exported_and_imported_is_unchanged(app: Flask, tmp_path: Path) -
 
     assert (code, output.splitlines()[0]) == (0, "unchanged  small-post")
     assert dump() == before
+
+
+def test_an_imported_post_leaves_a_revision_and_a_dry_run_none(app: Flask, tmp_path: Path) -> None:
+    post_id = load_post(post_text("Text."))
+    (tmp_path / "small-post.md").write_text(post_text("Other text."))
+
+    assert _run(app, "posts", "import", "--dry-run", str(tmp_path))[0] == 0
+    assert [each.number for each in list_revisions(post_id)] == [1]
+    assert _run(app, "posts", "import", str(tmp_path))[0] == 0
+
+    db.session.rollback()
+    assert [(each.number, each.note) for each in list_revisions(post_id)] == [
+        (2, "Imported from a file"), (1, "Imported from a file"),
+    ]  # fmt: skip
 
 
 def test_one_bad_file_keeps_all_of_them_out(app: Flask, tmp_path: Path) -> None:
