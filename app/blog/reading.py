@@ -9,9 +9,10 @@ from sqlalchemy import bindparam, func, select
 
 from app import clock
 from app.blog.models import Post, PostCourse, PostSlug
+from app.blog.working_copies import WorkingCopy, find_working_copy
 from app.db import UTCDateTime, db
 from app.errors import NotFound
-from app.markdown import Heading
+from app.markdown import Heading, render_markdown
 
 PAGE_SIZE = 10
 MOST_POSTS = 100
@@ -41,6 +42,15 @@ class PostText:
     card: PostCard
     body_html: str
     headings: tuple[Heading, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PostPreview:
+    """A post that may not be public. is_unsaved: it holds words that somebody has typed and not saved."""
+
+    post: PostText
+    is_public: bool
+    is_unsaved: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,8 +142,11 @@ def get_post(slug: str) -> PostText:
     return _read_text(row, published_at=row.published_at)
 
 
-def get_post_preview(public_id: str) -> tuple[PostText, bool]:
-    """A post as its page would show it, published or not, and whether it is public. Raises NotFound for the trash."""
+def get_post_preview(public_id: str, *, user_id: int = 0) -> PostPreview:
+    """A post as its page would show it, published or not, with what this person has typed and not saved.
+
+    Raises NotFound for the trash.
+    """
     statement = select(*_COLUMNS, Post.body_html, Post.contents, Post.status)
     row = db.session().execute(statement.where(Post.public_id == public_id, Post.deleted_at.is_(None))).one_or_none()
     if row is None:
@@ -141,7 +154,11 @@ def get_post_preview(public_id: str) -> tuple[PostText, bool]:
     moment = clock.now()
     is_public = row.status in {"published", "scheduled"} and row.published_at is not None and row.published_at <= moment
     # A draft without a day would be published now.
-    return _read_text(row, published_at=row.published_at or moment), is_public
+    post = _read_text(row, published_at=row.published_at or moment)
+    copy = find_working_copy(post_id=row.post_id, user_id=user_id) if user_id else None
+    if copy is not None:
+        post = _with_typed(post, copy)
+    return PostPreview(post=post, is_public=is_public, is_unsaved=copy is not None)
 
 
 def find_post_ids(slugs: Collection[str]) -> dict[str, int]:
@@ -179,6 +196,16 @@ def _read_text(row: Any, *, published_at: datetime) -> PostText:
     headings = tuple(Heading(level=entry["level"], id=entry["id"], text=entry["text"]) for entry in row.contents)
     card = replace(_read_card(row), published_at=published_at)
     return PostText(card=card, body_html=row.body_html, headings=headings)
+
+
+def _with_typed(post: PostText, copy: WorkingCopy) -> PostText:
+    typed = {name: values[0].replace("\r\n", "\n") for name, values in copy.fields.items() if values}
+    rendered = render_markdown(typed.get("body", ""))
+    card = replace(
+        post.card, title=typed.get("title", ""), excerpt=typed.get("excerpt", ""), author_name=typed.get("author", ""),
+        reading_minutes=rendered.reading_minutes,
+    )  # fmt: skip
+    return PostText(card=card, body_html=rendered.html, headings=rendered.headings)
 
 
 def _read_card(row: Any) -> PostCard:

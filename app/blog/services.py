@@ -13,6 +13,7 @@ from app.blog.posts import (
 from app.blog.reading import (
     PostCard,
     PostList,
+    PostPreview,
     PostText,
     count_posts,
     find_post_by_old_slug,
@@ -30,6 +31,7 @@ from app.blog.reading import (
 __all__ = [
     "PostCard",
     "PostList",
+    "PostPreview",
     "PostText",
     "ResolvedPost",
     "SavedPost",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.blog import services as blog
-from app.blog.services import PostCard, PostText
+from app.blog.services import PostCard, PostPreview, PostText
 from app.catalog import services as catalog
 from app.catalog.cards import PUBLIC_STATUSES
 from app.catalog.services import CategoryCount, CourseCard, CoursePage
@@ -109,10 +109,10 @@ def get_post_report(*, slug: str) -> PostReport:
     return _report_post(blog.get_post(slug))
 
 
-def get_post_preview(*, public_id: str) -> tuple[PostReport, bool]:
-    """A post's page as it would be, published or not, and whether it is public. Raises NotFound."""
-    post, is_public = blog.get_post_preview(public_id)
-    return _report_post(post), is_public
+def get_post_preview(*, public_id: str, user_id: int) -> tuple[PostReport, PostPreview]:
+    """A post's page as it would be; see blog's get_post_preview(). Raises NotFound."""
+    preview = blog.get_post_preview(public_id, user_id=user_id)
+    return _report_post(preview.post), preview
 
 
 def _report_post(post: PostText) -> PostReport:

@@ -13,11 +13,12 @@ from app.site.viewer import canonical_url
 
 @blueprint.get("/preview/post/<token>")
 def preview_post(token: str) -> Response:
-    report, is_public = pages.get_post_preview(public_id=read_post_preview_token(token))
+    public_id, user_id = read_post_preview_token(token)
+    report, preview = pages.get_post_preview(public_id=public_id, user_id=user_id)
     path = url_for("site.post", slug=report.post.card.slug)
-    if is_public:
+    if preview.is_public and not preview.is_unsaved:
         return redirect(path, 303)
     page = render_template(
-        "post.html", canonical_url=canonical_url(path), is_preview=True, **show_post_report(report)
+        "post.html", canonical_url=canonical_url(path), preview=preview, **show_post_report(report)
     )  # fmt: skip
     return for_nobody_else(make_response(page))

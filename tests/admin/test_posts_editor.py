@@ -183,7 +183,7 @@ def test_a_scheduled_post_whose_time_came_is_edited_as_a_published_one(
 def test_the_preview_link_shows_a_draft_to_anybody_and_tells_no_search_engine(app: Flask, editor: Staff) -> None:
     public_id = make_post("Secret plans.", status="draft", published="null")
     page = editor.get(f"/admin/posts/{public_id}").text
-    link = "/preview/post/" + page.partition("/preview/post/")[2].partition('"')[0]
+    link = "/preview/post/" + page.partition('id="preview-link"')[2].partition("/preview/post/")[2].partition('"')[0]
 
     answer = app.test_client().get(link, headers={"Host": "localhost"})
 
@@ -258,6 +258,10 @@ def test_a_working_copy_changes_nothing_that_others_see_and_waits_in_the_editor(
     again = editor.get(f"/admin/posts/{public_id}").text
     assert read_form(again, "post-form")["body"] == ["Half a thou"]
     assert "These are your unsaved changes from" in again
+    own_link = "/preview/post/" + again.partition("/preview/post/")[2].partition('"')[0]
+    preview = app.test_client().get(own_link)
+    assert (preview.status_code, "<p>Half a thou</p>" in preview.text) == (200, True)
+    assert "These are your unsaved changes" in preview.text
     owners = Staff(app, "owner").get(f"/admin/posts/{public_id}").text
     assert read_form(owners, "post-form")["body"] == ["Some words."]
     assert "Editor Person has unsaved changes on this post" in owners
@@ -265,6 +269,7 @@ def test_a_working_copy_changes_nothing_that_others_see_and_waits_in_the_editor(
     save(editor, public_id, title="Whole again")
     assert db.session.scalars(select(PostWorkingCopy)).all() == []
     assert get_post("small-post").card.title == "Whole again"
+    assert app.test_client().get(own_link).headers["Location"] == "/blog/small-post"
 
 
 def test_a_copy_that_arrives_after_the_save_is_not_kept(editor: Staff) -> None:

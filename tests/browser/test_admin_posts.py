@@ -42,7 +42,7 @@ def press_save(page: Page) -> None:
 
 def expect_kept(page: Page) -> None:
     """The server has what was typed."""
-    expect(page.locator("[data-save-bar]")).to_contain_text("Kept for you at")
+    expect(page.locator("[data-save-bar]")).to_contain_text("Kept for you at", timeout=15_000)
 
 
 def test_every_page_of_posts_has_no_flaw(owner_page: Page) -> None:
@@ -92,7 +92,7 @@ def test_row_34_unsaved_work_on_a_post_is_never_lost(owner_page: Page) -> None:
     cookies = page.context.cookies()
     page.context.clear_cookies()
     page.fill("#body", "Typed after signing out")
-    expect(bar).to_contain_text("Kept in this browser only")
+    expect(bar).to_contain_text("Kept in this browser only", timeout=15_000)
     page.locator(".desk-actions").get_by_role("button", name="Save").click()
     page.wait_for_url("**/account/login**")
     page.context.add_cookies(cookies)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def test_row_34_unsaved_work_on_a_post_is_never_lost(owner_page: Page) -> None:
 
 def test_row_35_publish_undo_schedule_and_preview_a_post_take_two_clicks_at_most(owner_page: Page) -> None:
     page = owner_page
-    url = open_new(page)
+    open_new(page)
     page.fill("#body", "Ready.")
     badge = page.locator(".desk-title .badge")
 
@@ -122,8 +122,12 @@ def test_row_35_publish_undo_schedule_and_preview_a_post_take_two_clicks_at_most
     expect(badge).to_have_text("Scheduled")
 
     preview = page.get_by_label("Private preview link").input_value()
-    page.get_by_role("link", name="Preview", exact=True).click()
-    expect(page.get_by_text("private link")).to_be_visible()
+    page.fill("#body", "Ready, and typed on.")
+    with page.context.expect_page() as opened:
+        page.locator(".desk-actions").get_by_role("link", name="Preview").click()
+    expect(opened.value.locator(".post-main")).to_have_text("Ready, and typed on.")
+    expect(opened.value.get_by_text("These are your unsaved changes")).to_be_visible()
+    opened.value.close()
     visitor = page.context.browser.new_page()  # type: ignore[union-attr]
     answer = visitor.goto(preview)
     assert answer is not None
@@ -131,7 +135,6 @@ def test_row_35_publish_undo_schedule_and_preview_a_post_take_two_clicks_at_most
     expect(visitor.locator(".post-main")).to_have_text("Ready.")
     visitor.close()
 
-    page.goto(url)
     page.get_by_role("button", name="Publish now").click()
     expect(badge).to_have_text("Published")
     page.get_by_role("button", name="Unpublish").click()

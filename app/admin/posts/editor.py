@@ -54,10 +54,11 @@ def new_post() -> str:
 def create_draft_post() -> ResponseReturnValue:
     form = NewPostForm()
     if form.validate():
-        title = " ".join((form.title.data or "").split())
+        title, settings = " ".join((form.title.data or "").split()), current_app.config["SETTINGS"]
         try:
             topic_id = ensure_categories([form.category])[form.category]
-            public_id = create_post(title=title, category_id=topic_id, author=current_staff().name)
+            author = current_staff().name or settings.site_name
+            public_id = create_post(title=title, category_id=topic_id, author=author)
         except AppError as error:
             form.note_refusal(error, "title")
         else:
@@ -121,7 +122,8 @@ def preview_post_text() -> ResponseReturnValue:
 def show_editor(post: EditedPost, form: PostForm, *, is_dirty: bool = False, copy: WorkingCopy | None = None) -> str:
     """The editor's page. is_dirty: the form holds what is not saved; copy: what the server kept of it earlier."""
     settings: Settings = current_app.config["SETTINGS"]
-    preview_path = url_for("site.preview_post", token=make_post_preview_token(post.public_id))
+    own_token = make_post_preview_token(post.public_id, user_id=current_staff().id)
+    shared_path = url_for("site.preview_post", token=make_post_preview_token(post.public_id))
     revisions = list_revisions(post.post_id, limit=LATEST_REVISIONS + 1)
     return render_template(
         "admin/posts/editor.html",
@@ -136,8 +138,8 @@ def show_editor(post: EditedPost, form: PostForm, *, is_dirty: bool = False, cop
         offered=list_offered_courses(),
         revisions=revisions[:LATEST_REVISIONS],
         has_more_revisions=len(revisions) > LATEST_REVISIONS,
-        preview_path=preview_path,
-        preview_url=settings.public_url + preview_path,
+        own_preview_path=url_for("site.preview_post", token=own_token),
+        preview_url=settings.public_url + shared_path,
         preview_days=VALID_FOR.days,
         zone=shop_zone().key,
         host=settings.public_host,

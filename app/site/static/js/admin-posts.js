@@ -41,7 +41,9 @@ const bar = $(`[data-save-bar="${form.id}"]`);
 const kept = document.createElement("span");
 kept.className = "small";
 $("p", bar ?? form)?.after(kept);
+let isWaiting = false;
 const keep = async () => {
+  isWaiting = false;
   keeping?.abort();
   keeping = new AbortController();
   const data = new FormData(form);
@@ -57,6 +59,7 @@ const keep = async () => {
 const keepSoon = () => {
   if (!form.dataset.autosave) return;
   clearTimeout(keepTimer);
+  isWaiting = true;
   keepTimer = setTimeout(keep, 1200);
 };
 form.addEventListener("input", keepSoon);
@@ -66,6 +69,16 @@ const stopKeeping = () => {
   keeping?.abort();
 };
 form.addEventListener("submit", stopKeeping);
+/* The preview's page shows what is typed: what still waits is kept first. */
+const link = $("[data-preview-link]");
+link?.addEventListener("click", async (event) => {
+  if (!isWaiting) return;
+  event.preventDefault();
+  clearTimeout(keepTimer);
+  const tab = open("about:blank");
+  await keep();
+  if (tab) tab.location = link.href;
+});
 /* Discarding forgets the copy on the server before the page is opened anew. */
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-discard], [data-discard-copy]");
