@@ -194,7 +194,7 @@ document.getElementById("picture")?.addEventListener("change", async (event) => 
     if (answer.status === 413) throw new Error("Choose a picture of at most 10 MB.");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const now = $(".cover-now", page);
-    if (now) $(".cover-now").src = now.getAttribute("src");
+    for (const shown of now ? $$(".cover-now") : []) shown.src = now.getAttribute("src");
     announce($(".desk-flashes p", page)?.textContent ?? "That didn’t work. Try again.");
     field.value = "";
   } catch (error) {
