@@ -111,3 +111,12 @@ class PostPrice(Base):
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), primary_key=True, index=True)
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)
     amount: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class PostLink(Base):
+    """A course whose page a post's text links to, found when the text is saved. Not one that the post leads to."""
+
+    __tablename__ = "post_links"
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), primary_key=True, index=True)

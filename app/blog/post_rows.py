@@ -18,14 +18,22 @@ from sqlalchemy.orm import Session, undefer
 from app import clock
 from app.audit import record_audit
 from app.blog.course_names import list_course_names
-from app.blog.models import Post, PostCourse, PostPrice, PostSlug
+from app.blog.models import Post, PostCourse, PostLink, PostPrice, PostSlug
 from app.blog.post_files import PostFile
-from app.blog.price_mentions import find_price_mentions, has_amounts
+from app.blog.price_mentions import find_linked_courses, find_price_mentions, has_mentions
 from app.blog.revisions import add_revision, ensure_first_revision
 from app.config import Settings
 from app.db import make_public_id
 from app.errors import AppError, NotFound
 from app.markdown import render_markdown
+
+# What a revision says of a save that changed the state.
+NOTES = {
+    "post.published": "Published",
+    "post.scheduled": "Scheduled",
+    "post.unpublished": "Made a draft",
+    "post.archived": "Archived",
+}
 
 
 class PostSlugTaken(AppError):
@@ -120,7 +128,7 @@ def write_post(session: Session, post: Post, resolved: ResolvedPost) -> None:
     session.execute(delete(PostCourse).where(PostCourse.post_id == post.id))
     for position, course_id in enumerate(resolved.course_ids):
         session.add(PostCourse(post_id=post.id, course_id=course_id, position=position))
-    _write_prices(session, post)
+    write_mentions(session, post)
 
 
 def touch(post: Post) -> None:
@@ -144,7 +152,7 @@ def record_save(session: Session, post: Post, before: StoredPost | None, *, acti
     last = 0
     if before is not None:
         last = ensure_first_revision(post.id, former, version=before.version, created_at=before.updated_at)
-    number = add_revision(post, facts, note=note)
+    number = add_revision(post, facts, note=note or NOTES.get(action, ""))
     # The texts themselves lie in the revisions.
     shown = {**facts, "body": f"revision {number}"}
     record_audit(
@@ -215,17 +223,19 @@ def _list_facts(stored: StoredPost) -> dict[str, Any]:
     }
 
 
-def _write_prices(session: Session, post: Post) -> None:
-    session.execute(delete(PostPrice).where(PostPrice.post_id == post.id))
-    if not has_amounts(post.body_markdown):
+def write_mentions(session: Session, post: Post) -> None:
+    """Note which courses the text links to, and which amounts it names beside courses, by their present names."""
+    for model in (PostPrice, PostLink):
+        session.execute(delete(model).where(model.post_id == post.id))
+    if not has_mentions(post.body_markdown):
         return
     settings: Settings = current_app.config["SETTINGS"]
     names = list_course_names(session)
     mentions = find_price_mentions(post.body_markdown, names, site_currency=settings.site_currency.lower())
     for each in mentions:
-        session.add(
-            PostPrice(post_id=post.id, course_id=each.course_id, currency=each.currency, amount=each.amount)
-        )  # fmt: skip
+        session.add(PostPrice(post_id=post.id, course_id=each.course_id, currency=each.currency, amount=each.amount))
+    for course_id in find_linked_courses(post.body_markdown, names):
+        session.add(PostLink(post_id=post.id, course_id=course_id))
 
 
 def _make_room(session: Session, slug: str) -> None:

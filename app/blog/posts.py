@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from app.blog.models import Post
 from app.blog.post_rows import (
@@ -18,6 +18,7 @@ from app.blog.post_rows import (
     load_post,
     record_save,
     refuse_taken_slug,
+    write_mentions,
     write_post,
 )
 from app.db import db, retry_conflicts, transaction
@@ -60,6 +61,28 @@ def plan_post_files(posts: Sequence[ResolvedPost]) -> list[SavedPost]:
         saved = [_save(session, post) for post in posts]
         session.rollback()
     return saved
+
+
+def list_post_ids() -> list[int]:
+    """Every post but those in the trash."""
+    return list(db.session().scalars(select(Post.id).where(Post.deleted_at.is_(None)).order_by(Post.id)))
+
+
+def list_slugs_by_id(post_ids: Sequence[int]) -> dict[int, str]:
+    """The slugs of these posts."""
+    rows = db.session().execute(select(Post.id, Post.slug).where(Post.id.in_(post_ids)))
+    return {row.id: row.slug for row in rows}
+
+
+@retry_conflicts
+def search_post(post_id: int) -> None:
+    """Find anew what a post's text says of courses: they may have been made or renamed since it was saved."""
+    with transaction() as session:
+        post = session.scalars(
+            select(Post).where(Post.id == post_id).options(undefer(Post.body_markdown)).with_for_update()
+        ).one_or_none()
+        if post is not None:
+            write_mentions(session, post)
 
 
 def get_stored_post(slug: str) -> StoredPost:

@@ -1,4 +1,4 @@
-"""Amounts that a text names beside a course: found when a post is saved, compared with the live price when it is read.
+"""Courses that a text links to, and amounts beside one: found when a post is saved, compared when it is looked at.
 
 Beside means in the same sentence, list entry or table row, near the course's title or a link to it. What is ~~struck
 out~~ names a former price on purpose, and code is no offer.
@@ -24,6 +24,7 @@ AMOUNT = re.compile(
 )
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 STRUCK = re.compile(r"~~[^~]*~~")
+COURSE_LINK = re.compile(r"/courses/([a-z0-9-]+)")
 # Where one thought ends: an empty line, a list entry, a table row, a sentence.
 BREAK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)]))|(?<=[.!?])\s+")
 
@@ -37,9 +38,9 @@ class PriceMention:
     amount: int
 
 
-def has_amounts(text: str) -> bool:
-    """Whether the text names any amount of money at all."""
-    return AMOUNT.search(text) is not None
+def has_mentions(text: str) -> bool:
+    """Whether the text names any amount of money, or links to any course."""
+    return AMOUNT.search(text) is not None or COURSE_LINK.search(text) is not None
 
 
 def find_price_mentions(text: str, courses: Sequence[CourseName], *, site_currency: str) -> set[PriceMention]:
@@ -48,9 +49,13 @@ def find_price_mentions(text: str, courses: Sequence[CourseName], *, site_curren
     return {mention for part in BREAK.split(visible) for mention in _read_part(part, courses, site_currency)}
 
 
+def find_linked_courses(text: str, courses: Sequence[CourseName]) -> set[int]:
+    """The ids of the courses whose pages the text links to."""
+    slugs = set(COURSE_LINK.findall(text))
+    return {course.course_id for course in courses if course.slug in slugs}
+
+
 def _read_part(part: str, courses: Sequence[CourseName], site_currency: str) -> Iterator[PriceMention]:
-    if not has_amounts(part):
-        return
     places = list(_find_names(part, courses))
     for match in AMOUNT.finditer(part):
         money = _read_amount(match, site_currency)

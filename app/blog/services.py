@@ -5,10 +5,13 @@ from app.blog.posts import (
     SavedPost,
     StoredPost,
     get_stored_post,
+    list_post_ids,
     list_post_slugs,
+    list_slugs_by_id,
     plan_post_files,
     save_post_file,
     save_post_files,
+    search_post,
 )
 from app.blog.reading import (
     PostCard,
@@ -45,11 +48,14 @@ __all__ = [
     "list_course_ids_for_post",
     "list_newest_posts",
     "list_other_posts",
+    "list_post_ids",
     "list_post_slugs",
     "list_posts",
     "list_posts_before",
     "list_posts_for_course",
+    "list_slugs_by_id",
     "plan_post_files",
     "save_post_file",
     "save_post_files",
+    "search_post",
 ]

@@ -1,5 +1,6 @@
-"""flask posts import | export. Topics and courses that posts name are found here: the blog knows them by key only."""
+"""flask posts import | export | check. What posts name is found above the blog: it knows topics and courses by key only."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from app.catalog import services as catalog
 from app.cli.files import fail_in_words, read_files, tell_saved, write_exports
 from app.config import Settings
 from app.reports.post_editor import resolve_posts
+from app.reports.post_warnings import list_post_warnings
 
 posts = AppGroup("posts", help="Blog posts as Markdown files with front matter.")
 
@@ -65,6 +67,33 @@ def export_posts(slug: str | None, export_all: bool, folder: Path | None, as_jso
     slugs = blog.list_post_slugs() if slug is None else [slug]
     texts = {name: format_post_file(_named(blog.get_stored_post(name)), zone=site_zone()) for name in slugs}
     write_exports(texts, folder, as_json=as_json)
+
+
+@posts.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: sentences by slug.")
+@fail_in_words
+def check_posts(as_json: bool) -> None:  # noqa: FBT001 - click's form
+    """Say which posts lead to an archived course, or name a price that is not the live one.
+
+    Reads every text anew, so courses that were made or renamed since a post was saved are found too. The back-office
+    lists the same posts under "To check".
+
+    \b
+    Example:
+      flask posts check
+    """
+    ids = blog.list_post_ids()
+    for post_id in ids:
+        blog.search_post(post_id)
+    warnings = list_post_warnings(ids)
+    slugs = blog.list_slugs_by_id(list(warnings))
+    found = {slugs[post_id]: sentences for post_id, sentences in warnings.items()}
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for slug, sentences in sorted(found.items()):
+        click.echo("\n".join(f"{slug}: {sentence}" for sentence in sentences))
+    click.echo(f"{len(ids)} post{'' if len(ids) == 1 else 's'} read, {len(found)} to check.")
 
 
 def site_zone() -> ZoneInfo:

@@ -1,6 +1,5 @@
 """A post with the names of what it leads to: as its editor and its file say it. The blog itself knows keys only."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +14,7 @@ from app.catalog import services as catalog
 from app.catalog.models import Category, Course
 from app.db import db
 from app.errors import InvalidInput
-from app.reports.post_warnings import list_archived_links, list_post_warnings
 
-COURSE_LINK = re.compile(r"/courses/([a-z0-9-]+)")
 MOST_OFFERED = 500
 
 
@@ -122,12 +119,6 @@ def find_course_slug(text: str) -> str | None:
         if len(found) == 1:
             return found[0]
     return None
-
-
-def list_editor_warnings(post: EditedPost) -> list[str]:
-    """What is no longer true in the saved post, also in the links of its text."""
-    slugs = COURSE_LINK.findall(post.stored.file.body)
-    return [*list_post_warnings([post.post_id]).get(post.post_id, []), *list_archived_links(slugs)]
 
 
 def name_revision(content: Mapping[str, Any]) -> dict[str, str]:

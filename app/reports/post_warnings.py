@@ -1,18 +1,18 @@
 """What no longer holds in posts: a course they lead to is archived, or the text names a price that is not the live one.
 
-Amounts are found when a text is saved (app/blog/price_mentions.py) and compared here, so a new price shows at once
-which posts to look at. A currency that the course has no price in is not compared.
+Amounts and links are found when a text is saved (app/blog/price_mentions.py) and compared here, so a new price shows at
+once which posts to look at. A currency that the course has no price in is not compared.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, select
+from sqlalchemy import CompoundSelect, Select, select, union
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.blog.course_names import CourseName, names_courses
-from app.blog.models import Post, PostCourse, PostPrice
+from app.blog.models import Post, PostCourse, PostLink, PostPrice
 from app.blog.post_edits import SHOWN
 from app.catalog.models import Course, Price, Product, ProductCourse
 from app.db import db
@@ -33,19 +33,13 @@ def list_post_warnings(post_ids: Sequence[int]) -> dict[int, list[str]]:
         return found
     for row in db.session().execute(select_archived().where(PostCourse.post_id.in_(post_ids))):
         found.setdefault(row.post_id, []).append(f"It leads to “{row.title}”, which is archived.")
+    for row in db.session().execute(select_archived(PostLink).where(PostLink.post_id.in_(post_ids))):
+        found.setdefault(row.post_id, []).append(f"The text links to “{row.title}”, which is archived.")
     for row in db.session().execute(select_other_prices().where(PostPrice.post_id.in_(post_ids))):
         said = format_money_short(row.amount, row.currency)
         now = f"costs {format_money_short(row.unit_amount, row.currency)}" if row.unit_amount else "is free"
         found.setdefault(row.post_id, []).append(f"The text says {said} beside “{row.title}”, which {now} now.")
     return found
-
-
-def list_archived_links(slugs: Sequence[str]) -> list[str]:
-    """A sentence for each of these courses that is archived: for links inside a text."""
-    titles = db.session().scalars(
-        select(Course.title).where(Course.slug.in_(slugs), Course.status == "archived").order_by(Course.title)
-    )
-    return [f"The text links to “{title}”, which is archived." for title in titles]
 
 
 def list_public_posts_to_check(limit: int) -> list[Any]:
@@ -65,14 +59,14 @@ def list_public_posts_to_check(limit: int) -> list[Any]:
 
 def select_post_ids_to_check() -> CompoundSelect[Any]:
     """The ids of all posts with a warning."""
-    archived = select_archived().with_only_columns(PostCourse.post_id)
-    return archived.union(select_other_prices().with_only_columns(PostPrice.post_id))
+    archived = [select_archived(model).with_only_columns(model.post_id) for model in (PostCourse, PostLink)]
+    return union(*archived, select_other_prices().with_only_columns(PostPrice.post_id))
 
 
-def select_archived() -> Select[Any]:
-    """(post_id, title) of archived courses that posts lead to."""
-    columns: list[Any] = [PostCourse.post_id, Course.title]
-    return select(*columns).join(Course, Course.id == PostCourse.course_id).where(Course.status == "archived")
+def select_archived(model: type[PostCourse] | type[PostLink] = PostCourse) -> Select[Any]:
+    """(post_id, title) of archived courses that posts lead to, or that their texts link to."""
+    columns: list[Any] = [model.post_id, Course.title]
+    return select(*columns).join(Course, Course.id == model.course_id).where(Course.status == "archived")
 
 
 def select_other_prices() -> Select[Any]:

@@ -1,4 +1,4 @@
-"""Posts that are edited in the browser: trash, revisions, working copies, and the prices their texts name."""
+"""Posts that are edited in the browser: trash, revisions, working copies, and what their texts say of courses."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -63,11 +63,25 @@ def upgrade():
         sa.PrimaryKeyConstraint("post_id", "course_id", "currency", "amount", name=op.f("pk_post_prices")),
     )
     op.create_index(op.f("ix_post_prices_course_id"), "post_prices", ["course_id"])
+    op.create_table(
+        "post_links",
+        sa.Column("post_id", sa.Integer(), nullable=False),
+        sa.Column("course_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["course_id"], ["courses.id"], name=op.f("fk_post_links_course_id_courses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["post_id"], ["posts.id"], name=op.f("fk_post_links_post_id_posts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("post_id", "course_id", name=op.f("pk_post_links")),
+    )
+    op.create_index(op.f("ix_post_links_course_id"), "post_links", ["course_id"])
 
 
 def downgrade():
     # What lies in the trash stays out of visitors' sight: without the column, only its status can say so.
     op.execute("UPDATE posts SET status = 'archived' WHERE deleted_at IS NOT NULL")
+    op.drop_table("post_links")
     op.drop_table("post_prices")
     op.drop_table("post_working_copies")
     op.drop_table("post_revisions")

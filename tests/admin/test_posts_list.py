@@ -132,11 +132,12 @@ def test_an_archived_course_is_named_where_posts_lead_to_it(editor: Staff) -> No
 
     set_status(public_ids=[course.public_id], status="archived")
 
-    assert list_slugs(view="check") == {"linked"}
+    assert list_slugs(view="check") == {"linked", "in-text"}
     assert "It leads to “Lead Engine”, which is archived." in editor.get(f"/admin/posts/{linked}").text
     assert "The text links to “Lead Engine”, which is archived." in editor.get(f"/admin/posts/{in_text}").text
     # A draft is nobody's problem yet.
-    save(editor, linked, then="draft")
+    for public_id in (linked, in_text):
+        save(editor, public_id, then="draft")
     assert [item for item in list_attention() if item.kind == "post"] == []
 
 

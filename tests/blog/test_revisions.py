@@ -30,7 +30,7 @@ def test_every_save_keeps_who_when_and_what(editor: Staff) -> None:
     found = list_revisions(read_post(public_id).id)
 
     assert [(each.number, each.who, each.note) for each in found] == [
-        (3, "Editor Person", ""), (2, "Editor Person", ""), (1, "", "Imported from a file"),
+        (3, "Editor Person", "Made a draft"), (2, "Editor Person", ""), (1, "", "Imported from a file"),
     ]  # fmt: skip
     assert get_revision(read_post(public_id).id, 2).content["body"] == "Two."
 

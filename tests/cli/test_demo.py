@@ -88,6 +88,21 @@ def test_an_imported_post_leaves_a_revision_and_a_dry_run_none(app: Flask, tmp_p
     ]  # fmt: skip
 
 
+def test_a_check_finds_courses_that_are_newer_than_the_text(app: Flask) -> None:
+    load_post(post_text("The Small course costs $25. See [it](/courses/small-course)."))
+    load_course(course_text())
+    assert _run(app, "posts", "check", "--json") == (
+        0, '{"small-post": ["The text says $25 beside \\u201cSmall course\\u201d, which costs $20 now."]}\n',
+    )  # fmt: skip
+    load_course(course_text(status="archived", prices="[25.00 USD]"))
+
+    code, output = _run(app, "posts", "check")
+
+    assert (code, output.splitlines()) == (
+        0, ["small-post: The text links to “Small course”, which is archived.", "1 post read, 1 to check."],
+    )  # fmt: skip
+
+
 def test_one_bad_file_keeps_all_of_them_out(app: Flask, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(course_text())
     (tmp_path / "b.md").write_text(course_text(slug="b", level="expert"))

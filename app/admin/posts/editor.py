@@ -33,12 +33,12 @@ from app.formatting import datetime_short
 from app.markdown import render_markdown
 from app.reports.post_editor import (
     PostEdit,
-    list_editor_warnings,
     list_linked_courses,
     list_offered_courses,
     read_edit,
     save_edit,
 )
+from app.reports.post_warnings import list_post_warnings
 
 LATEST_REVISIONS = 5
 PREVIEWED = "text-"
@@ -133,7 +133,7 @@ def show_editor(post: EditedPost, form: PostForm, *, is_dirty: bool = False, cop
         is_dirty=is_dirty or copy is not None,
         copy=copy,
         others=list_other_writers(post_id=post.post_id, user_id=current_staff().id),
-        warnings=list_editor_warnings(post),
+        warnings=list_post_warnings([post.post_id]).get(post.post_id, []),
         linked=list_linked_courses(form.courses.data or ()),
         offered=list_offered_courses(),
         revisions=revisions[:LATEST_REVISIONS],
