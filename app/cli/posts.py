@@ -1,4 +1,4 @@
-"""flask posts import | export | check. What posts name is found above the blog: it knows topics and courses by key only."""
+"""flask posts import | export | check. What posts name is found above the blog, which knows topics and courses by key."""
 
 import json
 from dataclasses import replace

@@ -141,7 +141,14 @@ def test_a_command_that_fails_says_so(app: Flask, arguments: tuple[str, ...]) ->
 
 @pytest.mark.parametrize(
     ("noun", "verb"),
-    [("courses", "import"), ("courses", "export"), ("posts", "import"), ("posts", "export"), ("demo", "load")],
+    [
+        ("courses", "import"),
+        ("courses", "export"),
+        ("posts", "import"),
+        ("posts", "export"),
+        ("posts", "check"),
+        ("demo", "load"),
+    ],
 )
 def test_help_shows_an_example(app: Flask, noun: str, verb: str) -> None:
     assert f"flask {noun} {verb}" in _run(app, noun, verb, "--help")[1]
