@@ -1,4 +1,4 @@
-"""flask posts import | export | check. What posts name is found above the blog, which knows topics and courses by key."""
+"""flask posts import | export | check. The blog knows topics and courses by key; what posts name is found above it."""
 
 import json
 from dataclasses import replace
