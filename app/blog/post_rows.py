@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, undefer
 
 from app import clock
 from app.audit import record_audit
-from app.blog.course_names import list_course_names
+from app.blog.catalog_names import find_topic_name, list_course_names
 from app.blog.models import Post, PostCourse, PostLink, PostPrice, PostSlug
 from app.blog.post_files import PostFile
 from app.blog.price_mentions import find_linked_courses, find_price_mentions, has_mentions
@@ -153,14 +153,12 @@ def record_save(session: Session, post: Post, before: StoredPost | None, *, acti
     if before is not None:
         last = ensure_first_revision(post.id, former, version=before.version, created_at=before.updated_at)
     number = add_revision(post, facts, note=note or NOTES.get(action, ""))
-    # The texts themselves lie in the revisions.
-    shown = {**facts, "body": f"revision {number}"}
     record_audit(
         action=action,
         subject_type="post",
         subject_id=post.public_id,
-        before={name: {**former, "body": f"revision {last}"}[name] for name in names} if before is not None else None,
-        after={name: shown[name] for name in names},
+        before=_tell_facts(session, former, names, revision=last) if before is not None else None,
+        after=_tell_facts(session, facts, names, revision=number),
     )
     return names
 
@@ -236,6 +234,19 @@ def write_mentions(session: Session, post: Post) -> None:
         session.add(PostPrice(post_id=post.id, course_id=each.course_id, currency=each.currency, amount=each.amount))
     for course_id in find_linked_courses(post.body_markdown, names):
         session.add(PostLink(post_id=post.id, course_id=course_id))
+
+
+def _tell_facts(session: Session, facts: dict[str, Any], names: list[str], *, revision: int) -> dict[str, Any]:
+    """Some facts as the audit log shows them: with names for keys, and the text as the revision that holds it."""
+    told = {name: facts[name] for name in names if name not in {"body", "category_id", "course_ids"}}
+    if "body" in names:
+        told["body"] = f"revision {revision}"
+    if "category_id" in names:
+        told["topic"] = find_topic_name(session, facts["category_id"])
+    if "course_ids" in names:
+        slugs = {each.course_id: each.slug for each in list_course_names(session)}
+        told["courses"] = [slugs.get(course_id, "deleted") for course_id in facts["course_ids"]]
+    return told
 
 
 def _make_room(session: Session, slug: str) -> None:

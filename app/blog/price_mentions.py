@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.blog.course_names import CourseName
+from app.blog.catalog_names import CourseName
 from app.money import CURRENCIES, MoneyError, currency_symbol, parse_amount
 
 NEAR = 120

@@ -11,9 +11,10 @@ from app.blog.post_edits import PUBLISHED, SCHEDULED, EditedPost, save_post_edit
 from app.blog.post_files import PostFile
 from app.blog.services import ResolvedPost
 from app.catalog import services as catalog
-from app.catalog.models import Category, Course
+from app.catalog.models import Course
 from app.db import db
 from app.errors import InvalidInput
+from app.reports.post_warnings import read_topic_name
 
 MOST_OFFERED = 500
 
@@ -51,7 +52,7 @@ def read_edit(post: EditedPost) -> PostEdit:
         slug=file.slug,
         excerpt=file.excerpt,
         body=file.body,
-        category=find_topic_name(post.stored.category_id),
+        category=read_topic_name(db.session(), post.stored.category_id),
         author=file.author,
         status=post.state,
         published_at=file.published_at,
@@ -129,7 +130,7 @@ def name_revision(content: Mapping[str, Any]) -> dict[str, str]:
         "title": content["title"],
         "slug": content["slug"],
         "excerpt": content["excerpt"],
-        "category": find_topic_name(content["category_id"]),
+        "category": read_topic_name(db.session(), content["category_id"]),
         "author": content["author"],
         "status": str(content["status"]).capitalize(),
         "published_at": content["published_at"] or "",
@@ -141,11 +142,6 @@ def name_revision(content: Mapping[str, Any]) -> dict[str, str]:
 def list_course_ids_that_exist(course_ids: Sequence[int]) -> list[int]:
     """Those of these courses that are still there."""
     return list(list_course_slugs_by_id(course_ids))
-
-
-def find_topic_name(category_id: int) -> str:
-    """A topic's name, "" for one that is gone."""
-    return db.session().scalar(select(Category.name).where(Category.id == category_id)) or ""
 
 
 def list_course_slugs_by_id(course_ids: Sequence[int]) -> dict[int, str]:

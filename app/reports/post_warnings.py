@@ -11,10 +11,10 @@ from sqlalchemy import CompoundSelect, Select, select, union
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.blog.course_names import CourseName, names_courses
+from app.blog.catalog_names import CourseName, names_courses, names_topics
 from app.blog.models import Post, PostCourse, PostLink, PostPrice
 from app.blog.post_edits import SHOWN
-from app.catalog.models import Course, Price, Product, ProductCourse
+from app.catalog.models import Category, Course, Price, Product, ProductCourse
 from app.db import db
 from app.money import format_money_short
 
@@ -24,6 +24,12 @@ def list_all_course_names(session: Session) -> list[CourseName]:
     """Every course but deleted drafts."""
     rows = session.execute(select(Course.id, Course.slug, Course.title).where(Course.deleted_at.is_(None)))
     return [CourseName(course_id=row.id, slug=row.slug, title=row.title) for row in rows]
+
+
+@names_topics
+def read_topic_name(session: Session, category_id: int) -> str:
+    """A topic's name, "" for one that is gone."""
+    return session.scalar(select(Category.name).where(Category.id == category_id)) or ""
 
 
 def list_post_warnings(post_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -58,6 +58,10 @@ def test_every_field_is_saved_and_shown_on_the_site(editor: Staff) -> None:
     assert post.card.published_at == datetime(2026, 1, 1, 10, 30, tzinfo=UTC)
     assert list_course_ids_for_post(post.card.post_id) == ((second.id, 0), (first.id, 1))
     assert "Data &amp; Code" in editor.get("/blog/small-post").text
+    action, before, after = list_entries(public_id)[0]
+    assert (action, before["topic"], after["topic"]) == ("post.changed", "Cloud", "Data & Code")
+    assert (before["courses"], after["courses"]) == ([], ["second", "first"])
+    assert (before["body"], after["body"]) == ("revision 1", "revision 2")
 
 
 def test_saving_without_a_change_changes_no_row(editor: Staff, moving_clock: MovableClock) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.blog.course_names import CourseName
+from app.blog.catalog_names import CourseName
 from app.blog.price_mentions import PriceMention, find_price_mentions
 
 COURSES = [

@@ -109,7 +109,10 @@ const offer = (files) => {
 };
 const add = $("[data-add-picture]");
 if (add) {
-  body.addEventListener("paste", (event) => { if (offer(event.clipboardData.files)) event.preventDefault(); });
+  /* Programs for texts and tables put a picture of what was copied beside its words: then the words are meant. */
+  body.addEventListener("paste", (event) => {
+    if (!event.clipboardData.types.includes("text/plain") && offer(event.clipboardData.files)) event.preventDefault();
+  });
   body.addEventListener("dragover", (event) => { if (event.dataTransfer.types.includes("Files")) event.preventDefault(); });
   body.addEventListener("drop", (event) => {
     if (!event.dataTransfer.files.length) return;

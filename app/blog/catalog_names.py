@@ -1,4 +1,4 @@
-"""What courses are called: the blog knows them by key only, so what lies above registers how to find out."""
+"""What courses and topics are called: the blog knows them by key only, so what lies above registers how to find out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ class CourseName:
 
 
 Source = Callable[[Session], Sequence[CourseName]]
+TopicSource = Callable[[Session, int], str]
 _sources: list[Source] = []
+_topic_sources: list[TopicSource] = []
 
 
 def names_courses(function: Source) -> Source:
@@ -28,3 +30,14 @@ def names_courses(function: Source) -> Source:
 def list_course_names(session: Session) -> list[CourseName]:
     """All courses by name."""
     return [name for source in _sources for name in source(session)]
+
+
+def names_topics(function: TopicSource) -> TopicSource:
+    """Register where the name of a topic comes from, by its id."""
+    _topic_sources.append(function)
+    return function
+
+
+def find_topic_name(session: Session, category_id: int) -> str:
+    """A topic's name, "" where nobody knows it."""
+    return next((name for source in _topic_sources if (name := source(session, category_id))), "")
