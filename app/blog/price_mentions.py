@@ -46,7 +46,10 @@ def has_mentions(text: str) -> bool:
 def find_price_mentions(text: str, courses: Sequence[CourseName], *, site_currency: str) -> set[PriceMention]:
     """The amounts that stand beside one of the courses, each with the nearest one."""
     visible = STRUCK.sub(_blank, CODE.sub(_blank, text))
-    return {mention for part in BREAK.split(visible) for mention in _read_part(part, courses, site_currency)}
+    lowered = visible.lower()
+    # Each part is read for the few that the text names at all, not for a whole catalog.
+    named = [each for each in courses if f"/courses/{each.slug}" in lowered or each.title.lower() in lowered]
+    return {mention for part in BREAK.split(visible) for mention in _read_part(part, named, site_currency)}
 
 
 def find_linked_courses(text: str, courses: Sequence[CourseName]) -> set[int]:
