@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import StringField
@@ -97,9 +97,12 @@ def dismiss(key: str) -> Response:
     form = DismissForm()
     if not form.validate_on_submit():
         return Response(_render_finding(key, form), 422, content_type="text/html; charset=utf-8")
-    dismiss_finding(key=key, reason=form.reason.data or "")
-    say("Taken off the list. Your reason is in the activity log.")
-    return redirect(url_for("admin.home"), 303)
+    if dismiss_finding(key=key, reason=form.reason.data or ""):
+        say("Taken off the list. Your reason is in the activity log.")
+    else:
+        say("Somebody took it off the list before you.", "warning")
+    order = find_order_of(get_finding(key)) if request.form.get("back") == "order" else None
+    return redirect(url_for("admin.order", public_id=order) if order else url_for("admin.home"), 303)
 
 
 def _render_finding(key: str, form: DismissForm) -> str:

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, exists, false, func, select
 from sqlalchemy.orm import aliased
 
 from app.catalog.models import Category, Course, Lesson, Price, Product, ProductCourse
 from app.catalog.offers import CURRENT_PRICE, OWN_PRODUCT, site_currency
-from app.catalog.search import LONGEST_SEARCH, MOST_WORDS
+from app.catalog.search import LONGEST_SEARCH
 from app.db import db
 from app.paging import PAGE_SIZE, Page, clamp_page, count_rows
+from app.word_search import find_words, match_words
 
 PUBLISHED, DRAFTS, ARCHIVED, NO_PRICE, DELETED = "published", "draft", "archived", "no-price", "deleted"
+# The columns of ix_courses_words, in its order.
+SEARCHED = (Course.title.expression, Course.slug.expression, Course.promise.expression)
 _own = aliased(Product)
 _active = aliased(Price)
 _HAS_PRICE = exists(
@@ -106,9 +109,9 @@ def select_course_rows(
 def find_course_rows(*, view: str = "", q: str = "", topic: str = "", level: str = "") -> Select[Any]:
     """The ids of the courses that match every filter."""
     statement: Select[Any] = select(Course.id).where(*_view(view))
-    for word in q[:LONGEST_SEARCH].replace("\x00", " ").split()[:MOST_WORDS]:
-        fields = (Course.title, Course.slug, Course.promise)
-        statement = statement.where(or_(*(field.icontains(word, autoescape=True) for field in fields)))
+    if q.strip():
+        words = find_words(q[:LONGEST_SEARCH])
+        statement = statement.where(match_words(words, *SEARCHED) if words else false())
     if topic:
         statement = statement.where(
             Course.category_id == select(Category.id).where(Category.slug == topic).scalar_subquery()

@@ -7,7 +7,7 @@ from app import clock
 from app.audit import record_audit
 from app.checkout.models import Finding, Order
 from app.db import after_commit, db, insert_once, retry_conflicts, transaction
-from app.errors import InvalidInput, NotFound
+from app.errors import NotFound
 
 log = structlog.get_logger()
 
@@ -55,22 +55,25 @@ def resolve_finding(*, key: str, resolution: str) -> bool:
 
 
 @retry_conflicts
-def dismiss_finding(*, key: str, reason: str) -> None:
+def dismiss_finding(*, key: str, reason: str) -> bool:
     """Take something off the list because the person who acts says so, with their reason. Raises NotFound.
 
-    One that is off it already stays as it was.
+    False when it was off already; it stays as it was. What is about an order stands in that order's history.
     """
-    with transaction():
+    with transaction() as session:
         finding = get_finding(key)
-        if resolve_finding(key=key, resolution=reason):
+        is_new = resolve_finding(key=key, resolution=reason)
+        if is_new:
+            order = session.get(Order, finding.order_id) if finding.order_id else None
             record_audit(
                 action="finding.dismissed",
-                subject_type="finding",
-                subject_id=finding.key,
-                before={"resolution": None},
-                after={"resolution": reason},
+                subject_type="order" if order else "finding",
+                subject_id=order.public_id if order else finding.key,
+                before={"finding": finding.kind, "resolution": None},
+                after={"finding": finding.kind, "resolution": reason},
                 reason=reason,
             )
+        return is_new
 
 
 @retry_conflicts
@@ -78,31 +81,6 @@ def close_finding(*, key: str, resolution: str) -> bool:
     """Take something off the list because somebody says so, or another reading does. False when it was not on it."""
     with transaction():
         return resolve_finding(key=key, resolution=resolution)
-
-
-@retry_conflicts
-def resolve_order_finding(*, order_public_id: str, finding_id: int, reason: str) -> bool:
-    """Take a finding about an order off the list because somebody says so, and note who. False when it is off already.
-
-    Raises InvalidInput without a reason, NotFound when the order has no such finding.
-    """
-    if not reason.strip():
-        raise InvalidInput("Say what you did about it: the reason is kept.", field="reason")
-    with transaction() as session:
-        finding = session.scalar(
-            select(Finding)
-            .join(Order, Order.id == Finding.order_id)
-            .where(Order.public_id == order_public_id, Finding.id == finding_id)
-        )
-        if finding is None:
-            raise NotFound
-        is_new = resolve_finding(key=finding.key, resolution=reason.strip()[:1000])
-        if is_new:
-            record_audit(
-                action="order.finding_resolved", subject_type="order", subject_id=order_public_id,
-                before={"finding": finding.kind}, reason=reason.strip()[:1000],
-            )  # fmt: skip
-        return is_new
 
 
 def list_open_findings() -> list[Finding]:

@@ -101,7 +101,7 @@ class PageTouch:
 class PageFinding:
     """Something that a person should look at."""
 
-    id: int
+    key: str
     detail: str
     at: datetime
 
@@ -365,4 +365,4 @@ def _list_findings(order_id: int) -> list[PageFinding]:
     rows = db.session.scalars(
         select(Finding).where(Finding.order_id == order_id, Finding.resolved_at.is_(None)).order_by(Finding.id)
     )
-    return [PageFinding(id=each.id, detail=each.detail, at=each.created_at) for each in rows]
+    return [PageFinding(key=each.key, detail=each.detail, at=each.created_at) for each in rows]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from app.checkout.models import CheckoutAttempt, LedgerEntry, Order, OrderItem, RefundRequest, StripeFee
 from app.checkout.owners import find_owner
@@ -12,13 +12,13 @@ from app.enrollment.models import Seat
 from app.payments.events import get_event_object
 from app.payments.facts import object_id
 from app.payments.models import StripeEvent
+from app.word_search import find_words, match_words
 
 # "NSL-1001" as people see it, or "1001"; nine digits are what an integer column holds.
 NUMBER = re.compile(r"(?:[a-z]{1,4}-)?([0-9]{1,9})", re.IGNORECASE)
 MACHINE_ID = re.compile(r"[a-z]{2,6}_[A-Za-z0-9_]{3,250}")
 # More orders than this of one address or customer: the list is the place to look on.
 MOST_FOUND = 1000
-MOST_WORDS = 6
 
 
 def match_orders(text: str) -> ColumnElement[bool]:
@@ -33,9 +33,9 @@ def match_orders(text: str) -> ColumnElement[bool]:
     number = NUMBER.fullmatch(text)
     if number is not None:
         parts.append(Order.number == int(number.group(1)))
-    words = re.findall(r"\w+", text)[:MOST_WORDS]
+    words = find_words(text)
     if words and "@" not in text:
-        parts.append(_match_name(words))
+        parts.append(match_words(words, Order.customer_name.expression))
     if "@" in text:
         parts.append(Order.id.in_(_list_orders_of_seats(text.lower())))
     return or_(*parts)
@@ -88,23 +88,6 @@ def _list_orders_of_event(event_id: str) -> list[int]:
 
 def _list_ids(*values: object) -> Iterable[str | None]:
     return [object_id(each) for each in values]
-
-
-def _match_name(words: list[str]) -> ColumnElement[bool]:
-    if db.session().get_bind().dialect.name == "postgresql":
-        simple: ColumnElement[str] = literal_column("'simple'")
-        wanted = " & ".join(f"{word}:*" for word in words)
-        names: ColumnElement[bool] = func.to_tsvector(simple, Order.customer_name).op("@@")(
-            func.to_tsquery(simple, wanted)
-        )
-        return names
-    name = func.lower(Order.customer_name)
-    return and_(
-        *(
-            or_(name.startswith(word.lower(), autoescape=True), name.contains(f" {word.lower()}", autoescape=True))
-            for word in words
-        )
-    )
 
 
 def _list_orders_of_seats(address: str) -> list[int]:

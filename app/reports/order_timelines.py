@@ -53,7 +53,7 @@ AUDIT_EVENTS = {
     "order.move_withdrawn": ("Move to {to} withdrawn{who}", "undo", ""),
     "order.moved": ("Moved to {to}", "arrow-right", "ok"),
     "order.move_undone": ("Move undone{who}", "undo", "info"),
-    "order.finding_resolved": ("Marked as resolved{who}", "circle-check", "ok"),
+    "finding.dismissed": ("Marked as resolved{who}", "circle-check", "ok"),
 }
 MAIL_WORDS = {
     "receipt": "Receipt",

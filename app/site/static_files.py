@@ -1,4 +1,4 @@
-"""Style, script, fonts and icons: read once into memory, compressed once, kept by browsers for a year.
+"""Style, script, fonts and icons: read and minified once, compressed once, kept by browsers for a year.
 
 Their address holds a hash of all of them, so that the style sheet can name its fonts relatively and a new release is a
 new address.
@@ -7,11 +7,14 @@ new address.
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
+import rcssmin  # type: ignore[import-untyped]
+import rjsmin  # type: ignore[import-untyped]
 from flask import Response, request
 
 from app.errors import NotFound
@@ -23,6 +26,7 @@ FOREVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=60"
 TYPES = {".woff2": "font/woff2", ".js": "text/javascript", ".svg": "image/svg+xml", ".css": "text/css"}
 COMPRESSED = {".css", ".js", ".svg", ".txt"}
+MINIFIERS: dict[str, Callable[[str], str]] = {".css": rcssmin.cssmin, ".js": rjsmin.jsmin}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +44,7 @@ def _read_all() -> dict[str, StaticFile]:
     for path in sorted(FOLDER.rglob("*")):
         if not path.is_file() or path.name.startswith("."):
             continue
-        content = path.read_bytes()
+        content = _read(path)
         guessed = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         text = guessed.startswith("text/") or guessed == "image/svg+xml"
         files[path.relative_to(FOLDER).as_posix()] = StaticFile(
@@ -50,6 +54,11 @@ def _read_all() -> dict[str, StaticFile]:
             is_compressible=path.suffix in COMPRESSED,
         )
     return files
+
+
+def _read(path: Path) -> bytes:
+    minify = MINIFIERS.get(path.suffix)
+    return minify(path.read_text()).encode() if minify else path.read_bytes()
 
 
 FILES = _read_all()

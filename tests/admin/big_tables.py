@@ -35,7 +35,7 @@ FROM generate_series(1, :rows) AS n
 LEDGER = """
 INSERT INTO ledger_entries (id, order_id, kind, stripe_object_id, related_stripe_object_id, amount, currency, status,
     occurred_at, recorded_at)
-SELECT n, n, 'payment', 'ch_' || n, 'pi_' || n, 1000, 'usd', 'succeeded', now(), now()
+SELECT n, n, 'payment', 'ch_' || n, 'pi_' || n, 1000, 'usd', 'succeeded', now() - n * interval '5 minutes', now()
 FROM generate_series(1, :rows) AS n
 """
 ATTEMPTS = """

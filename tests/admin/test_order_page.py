@@ -210,18 +210,18 @@ def test_a_claim_link_goes_out_again_and_a_fresh_one_does_not(shop: Shop, app: F
 def test_a_finding_is_resolved_with_a_reason_and_by_a_name(shop: Shop, app: Flask) -> None:
     started = shop.buy(make_course())
     record_finding(key="x", order_id=shop.order(started).id, kind="oversold", detail="One more than there are seats.")
-    finding = db.session.scalars(select(Finding.id)).one()
     staff = Staff(app, "support")
-    path = f"/admin/orders/{started.order_public_id}/findings/{finding}/resolve"
+    path = "/admin/attention/findings/x"
 
-    staff.send(path, {"reason": ""})
+    assert staff.send(path, {"reason": ""}).status_code == 422
     assert db.session.scalars(select(Finding.resolved_at)).one() is None
-    staff.send(path, {"reason": "Added a seat"})
+    answer = staff.send(path, {"reason": "Added a seat", "back": "order"})
+    assert answer.location == f"/admin/orders/{started.order_public_id}"
 
     text = read_page(staff, started)
     assert "Marked as resolved by Support Person" in text
     assert "Added a seat" in text
-    assert list_audit(started) == [("order.finding_resolved", "Added a seat")]
+    assert list_audit(started) == [("finding.dismissed", "Added a seat")]
 
 
 def test_stripes_events_and_payloads_show_on_demand(shop: Shop, app: Flask) -> None:
@@ -311,7 +311,11 @@ def test_deeds_on_what_is_not_there_are_refused_and_leave_nothing(shop: Shop, ap
     assert "Look at the list again" in read_page(staff, bought)
     staff.send(f"{paid}/notes", {"text": "x" * 2001})
     assert "Use at most 2000 characters." in read_page(staff, bought)
-    for path in ("/admin/orders/ord_none/notes", f"{paid}/findings/99/resolve", f"{pending}/seats/{free}/claim-link"):
+    for path in (
+        "/admin/orders/ord_none/notes",
+        "/admin/attention/findings/none",
+        f"{pending}/seats/{free}/claim-link",
+    ):
         assert staff.send(path, {"text": "x", "reason": "x"}).status_code == 404, path
 
     assert (list_audit(started), list_audit(bought)) == ([], [])
@@ -320,13 +324,12 @@ def test_deeds_on_what_is_not_there_are_refused_and_leave_nothing(shop: Shop, ap
 def test_a_finding_that_somebody_resolved_is_resolved_once(shop: Shop, app: Flask) -> None:
     started = shop.buy(make_course())
     record_finding(key="x", order_id=shop.order(started).id, kind="oversold", detail="One too many.")
-    finding = db.session.scalars(select(Finding.id)).one()
     staff = Staff(app, "support")
-    path = f"/admin/orders/{started.order_public_id}/findings/{finding}/resolve"
+    path = "/admin/attention/findings/x"
 
     for reason in ("First", "Second"):
         staff.send(path, {"reason": reason})
 
     assert db.session.scalars(select(Finding.resolution)).one() == "First"
-    assert list_audit(started) == [("order.finding_resolved", "First")]
-    assert "Somebody marked it as resolved before you." in staff.get(f"/admin/orders/{started.order_public_id}").text
+    assert list_audit(started) == [("finding.dismissed", "First")]
+    assert "Somebody took it off the list before you." in staff.get(f"/admin/orders/{started.order_public_id}").text

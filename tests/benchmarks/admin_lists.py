@@ -1,7 +1,7 @@
 """How long the back-office's lists take with 100,000 orders on PostgreSQL, whole page as the owner gets it.
 
 Run as `python -m tests.benchmarks.admin_lists`. Fills an empty database, asks each address in process, and prints the
-median and the 95th percentile; exit code 1 when a median is over 200 ms.
+median and the 95th percentile; exit code 1 when a list's median is over 200 ms.
 """
 
 import os
@@ -40,6 +40,9 @@ PATHS = {
     "search by name": "/admin/search?q=last4711",
     "one order": "/admin/orders/ord_4711",
     "given without payment": "/admin/orders/free-seats",
+}
+# Not lists: these add up a span's money, so what they cost grows with the span. Printed, not judged.
+REPORT_PATHS = {
     "home": "/admin",
     "home, 12 months": "/admin?period=12m",
     "which post sells": "/admin/reports/posts?period=90d",
@@ -80,6 +83,7 @@ def main() -> int:
         owner = Staff(app, "owner")
     print(f"{ORDERS:,} orders on PostgreSQL; milliseconds a page\n{'':28}{'median':>8}{'p95':>8}")  # noqa: T201
     slow = print_times(owner, {name: path.format(course=course) for name, path in PATHS.items()})
+    print_times(owner, REPORT_PATHS)
     with app.app_context():
         fill_posts(ORDERS)
     slow += print_times(owner, POST_PATHS)

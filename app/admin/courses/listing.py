@@ -1,6 +1,6 @@
 """/admin/courses: the list with its saved views, and what is done to several courses at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from app.catalog.course_lists import (
     list_course_rows,
 )
 from app.catalog.course_states import Changed, set_status, set_topic
-from app.catalog.services import list_categories
+from app.catalog.services import CategoryCount, list_categories
 from app.errors import InvalidInput
 from app.paging import PAGE_SIZE
 
@@ -41,14 +41,15 @@ STATUS_WORDS = {
 
 @page("/courses", needs=p.CONTENT_READ)
 def courses() -> str:
-    state = _read_state()
+    topics = list_categories()
+    state = _read_state(topics)
     counts = count_course_views()
     found = list_course_rows(
         view=state.view, q=state.q, topic=state.get("topic"), level=state.get("level"), sort=state.sort,
         is_descending=state.is_descending, page=state.page, counts=counts,
     )  # fmt: skip
     return render_template(
-        "admin/courses/list.html", state=state, counts=counts, page=found, topics=list_categories(),
+        "admin/courses/list.html", state=state, counts=counts, page=found, topics=topics,
         bulk_url=replace(state, path=url_for("admin.change_courses")).url(page=state.page),
     )  # fmt: skip
 
@@ -57,7 +58,10 @@ def courses() -> str:
 def change_courses() -> ResponseReturnValue:
     ids, act = request.form.getlist("ids")[:PAGE_SIZE], request.form.get("act", "")
     back = redirect(
-        replace(_read_state(), path=url_for("admin.courses")).url(page=request.args.get("page", 1, int)), 303
+        replace(_read_state(list_categories()), path=url_for("admin.courses")).url(
+            page=request.args.get("page", 1, int)
+        ),
+        303,
     )
     if not ids:
         say("Tick at least one course first.", "warning")
@@ -97,13 +101,13 @@ def offer_status_undo(message: str, *, public_id: str, before: str, status: str)
     say_with_undo(message, url_for("admin.undo_course_changes"), step=step, back="editor")
 
 
-def _read_state() -> ListState:
-    topics = tuple((topic.slug, topic.name) for topic in list_categories())
+def _read_state(topics: Sequence[CategoryCount]) -> ListState:
+    options = tuple((topic.slug, topic.name) for topic in topics)
     return read_list_state(
         ListSpec(
             views=VIEWS,
             filters=(
-                Filter(name="topic", label="Topic", options=topics or (("", ""),)),
+                Filter(name="topic", label="Topic", options=options or (("", ""),)),
                 Filter(name="level", label="Level", options=tuple((each, each.capitalize()) for each in LEVELS)),
             ),
             sorts={"updated": True, "title": False, "created": True},

@@ -6,9 +6,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts import permissions as p
 from app.admin.blueprint import TOAST, action, current_staff, say
-from app.admin.orders.forms import NoteForm, ReasonForm
+from app.admin.orders.forms import NoteForm
 from app.checkout.claim_links import resend_claim_link_for_staff
-from app.checkout.findings import resolve_order_finding
 from app.checkout.order_notes import add_note
 from app.checkout.resend import resend_receipt
 from app.errors import AppError, NotFound
@@ -42,19 +41,6 @@ def resend_order_claim_link(public_id: str, seat: str) -> ResponseReturnValue:
     try:
         address = resend_claim_link_for_staff(order_public_id=public_id, seat_public_id=seat)
         say(f"The claim link goes to {address} once more.", TOAST)
-    except NotFound:
-        raise
-    except AppError as error:
-        say(error.sentence, "error")
-    return back_to_order(public_id)
-
-
-@action("/orders/<public_id>/findings/<int:finding>/resolve", needs=p.ORDERS_WRITE)
-def resolve_finding(public_id: str, finding: int) -> ResponseReturnValue:
-    form = ReasonForm()
-    try:
-        is_new = resolve_order_finding(order_public_id=public_id, finding_id=finding, reason=form.reason.data or "")
-        say("Marked as resolved." if is_new else "Somebody marked it as resolved before you.", TOAST)
     except NotFound:
         raise
     except AppError as error:

@@ -32,15 +32,6 @@ class NoteForm(FlaskForm):
     text = TextAreaField("Note", validators=[DataRequired("Write the note first."), _at_most(LONGEST_NOTE)])
 
 
-class ReasonForm(FlaskForm):
-    """Why something is done by hand."""
-
-    reason = StringField(
-        "What did you do about it?",
-        validators=[DataRequired("Say what you did about it: the reason is kept."), _at_most(LONGEST_REASON)],
-    )
-
-
 class MoveForm(FlaskForm):
     """Another address for a purchase."""
 

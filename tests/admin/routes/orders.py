@@ -16,7 +16,6 @@ ROUTES = {
     ("POST", "/admin/orders/<public_id>/notes"): WRITE,
     ("POST", "/admin/orders/<public_id>/receipt"): WRITE,
     ("POST", "/admin/orders/<public_id>/seats/<seat>/claim-link"): WRITE,
-    ("POST", "/admin/orders/<public_id>/findings/<int:finding>/resolve"): WRITE,
     ("GET", "/admin/orders/free-seats"): READ,
     ("GET", "/admin/orders/free-seats/new"): WRITE,
     ("POST", "/admin/orders/free-seats/new"): WRITE,
