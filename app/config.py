@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, validate
+from flask import current_app, g
 
 Environment = Literal["demo", "production", "test"]
 TaxBehavior = Literal["exclusive", "inclusive"]
@@ -20,6 +22,11 @@ SANDBOX_API_BASE = "http://127.0.0.1:5001"
 # The sandbox takes any test key; this one is public on purpose and therefore refused in production.
 SANDBOX_SECRET_KEY = "sk_test_offline_sandbox"  # noqa: S105
 SHORTEST_SECRET = 32
+
+
+# Where in app.extensions stands what gives the settings in force for those of the environment, and where g keeps them.
+SETTINGS_SOURCE = "settings_source"
+IN_FORCE = "settings_in_force"
 
 
 class ConfigError(RuntimeError):
@@ -69,6 +76,29 @@ class Settings:
     @property
     def public_host(self) -> str:
         return urlsplit(self.public_url).netloc
+
+
+SettingsSource = Callable[[Settings], Settings]
+
+
+def current_settings() -> Settings:
+    """The settings in force: the environment's, with what the shop's people changed in the browser.
+
+    Read at most once for each request, task or command; SETTINGS_SOURCE reads them. What only the environment decides
+    (secrets, addresses) is the same in app.config["SETTINGS"].
+    """
+    base: Settings = current_app.config["SETTINGS"]
+    found: tuple[Settings, Settings] | None = g.get(IN_FORCE)
+    if found is None or found[0] is not base:
+        source: SettingsSource | None = current_app.extensions.get(SETTINGS_SOURCE)
+        found = (base, base if source is None else source(base))
+        setattr(g, IN_FORCE, found)
+    return found[1]
+
+
+def forget_settings() -> None:
+    """Let the next look read anew: where a request or task begins, and once they were changed."""
+    g.pop(IN_FORCE, None)
 
 
 def load_settings(instance_path: Path | None = None) -> Settings:

@@ -7,11 +7,9 @@ begun with the consumer's express consent and acknowledgment (read 2026-11).
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from flask import current_app
-
 from app import clock
 from app.checkout.models import OrderConsent
-from app.config import Settings
+from app.config import current_settings
 from app.db import insert_once
 from app.errors import AppError
 
@@ -53,7 +51,7 @@ class ConsentNeeded(AppError):
 
 def list_consents() -> list[Consent]:
     """The boxes this shop shows on its checkout page."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return [CONSENTS[kind] for kind in settings.consents]
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from app.blog import services as blog
@@ -14,7 +13,7 @@ from app.blog.post_files import PostFile, format_post_file, parse_post_file
 from app.blog.services import ResolvedPost, StoredPost
 from app.catalog import services as catalog
 from app.cli.files import fail_in_words, read_files, tell_saved, write_exports
-from app.config import Settings
+from app.config import current_settings
 from app.errors import InvalidInput
 
 posts = AppGroup("posts", help="Blog posts as Markdown files with front matter.")
@@ -88,7 +87,7 @@ def resolve_posts(files: Sequence[PostFile]) -> list[ResolvedPost]:
 
 def site_zone() -> ZoneInfo:
     """The shop's time zone: a date in a file is a day there."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return ZoneInfo(settings.site_timezone)
 
 

@@ -4,11 +4,11 @@ import re
 import smtplib
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_mailman import EmailMultiAlternatives
 from flask_mailman.message import BadHeaderError
 
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.extensions import mail
 from app.mail.rendering import RenderedMail
 
@@ -46,7 +46,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def deliver(rendered: RenderedMail) -> None:
     """Send one mail. Raises DeliveryFailed when the server refuses, hangs up or does not answer."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     try:
         message = EmailMultiAlternatives(
             subject=rendered.subject,

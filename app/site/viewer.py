@@ -17,7 +17,7 @@ from app.accounts.permissions import list_permissions
 from app.accounts.sessions import current_user_or_none, has_session_cookie
 from app.caching import keep_public
 from app.checkout.orders import list_guest_open_since
-from app.config import Settings
+from app.config import current_settings
 from app.enrollment.services import list_open_since
 from app.site.browser import list_browser_orders
 from app.site.drawings import cover_url
@@ -141,12 +141,12 @@ def cacheable(response: Response) -> Response:
 
 def canonical_url(path: str) -> str:
     """The address of a path on the shop's own origin."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return settings.public_url + path
 
 
 def _context() -> dict[str, Any]:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return {
         "viewer": get_viewer() if has_request_context() else None,
         "site": Site(name=settings.site_name, tagline=TAGLINE, url=settings.public_url),
