@@ -89,6 +89,7 @@ def _insert_order(session: Session, choice: Choice, buyer: Buyer, wish: Wish, qu
         subtotal_amount=quote.subtotal_amount,
         discount_amount=quote.discount_amount,
         total_amount=quote.total_amount,
+        withdrawal_days=settings.withdrawal_days if settings.has_withdrawal else None,
         created_at=moment,
         check_after=moment + timedelta(seconds=settings.reconcile_interval_seconds),
     )

@@ -2,6 +2,7 @@
 
 import re
 import smtplib
+from email.utils import formataddr
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
@@ -51,7 +52,7 @@ def deliver(rendered: RenderedMail) -> None:
         message = EmailMultiAlternatives(
             subject=rendered.subject,
             body=rendered.text,
-            from_email=f"{settings.site_name} <{settings.mail_from}>",
+            from_email=formataddr((settings.mail_from_name or settings.site_name, settings.mail_from)),
             to=[rendered.to_address],
             headers={"Message-ID": rendered.message_id, **rendered.headers},
         )

@@ -6,6 +6,7 @@ from app.site import (
     access,
     account,
     blog,
+    brand,
     catalog,
     checkout,
     claims,
@@ -24,6 +25,7 @@ from app.site import (
     sign_in,
     static_files,
     viewer,
+    withdrawal,
 )
 from app.site.blueprint import blueprint
 
@@ -32,6 +34,7 @@ VIEWS = (
     access,
     account,
     blog,
+    brand,
     catalog,
     checkout,
     claims,
@@ -49,6 +52,7 @@ VIEWS = (
     seats,
     sign_in,
     static_files,
+    withdrawal,
 )
 
 

@@ -37,6 +37,14 @@ RECEIPT = {
     "button_url": {"path": "/account/courses", "purpose": "", "value": ""},
 }
 DATA: dict[str, dict[str, Any]] = {
+    "withdrawal": {
+        "order_number": "TU-1001",
+        "items": [{"title": "Course A", "quantity": 1}, {"title": "Course B", "quantity": 3}],
+        "withdrawn_at": "2026-11-22T16:48:00+00:00",
+        "last_day": "2026-12-06T23:59:59+00:00",
+        "verdict": "in_time",
+        "refund_state": "by_hand",
+    },
     "receipt": RECEIPT,
     "claim_seat": {
         "titles": ["Course A", "Course B"],
