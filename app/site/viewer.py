@@ -144,7 +144,7 @@ def cacheable(response: Response) -> Response:
 
 def canonical_url(path: str) -> str:
     """The address of a path on the shop's own origin."""
-    settings = current_settings()
+    settings: Settings = current_app.config["SETTINGS"]
     return settings.public_url + path
 
 
