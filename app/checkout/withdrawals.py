@@ -6,6 +6,7 @@ and an acknowledgment with content, day and time without delay (read 2026-11).
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,10 +83,7 @@ def find_withdrawal(order_public_id: str) -> tuple[WithdrawalView, str] | None:
 
 def withdraw_by_link(token: str) -> None:
     """Record the declaration of whoever has the order's link; twice is once. Raises LinkInvalid, NotFound."""
-    order = _get_order(token)
-    if find_withdrawal_terms(order) is None:
-        raise NotFound
-    _record(order.id, is_proved=True)
+    _record(_get_order(token).id, is_proved=True)
 
 
 def withdraw_by_number(*, number: str, email: str) -> None:
@@ -96,9 +94,10 @@ def withdraw_by_number(*, number: str, email: str) -> None:
     found = NUMBER.fullmatch(number.strip())
     if found is None:
         return
-    order = db.session.scalar(_select_order().where(Order.number == int(found[1]), Order.email == email))
-    if order is not None and find_withdrawal_terms(order) is not None:
-        _record(order.id, is_proved=False)
+    order_id = db.session.scalar(select(Order.id).where(Order.number == int(found[1]), Order.email == email))
+    if order_id is not None:
+        with suppress(NotFound):
+            _record(order_id, is_proved=False)
 
 
 def refund_withdrawal(request_id: int) -> None:
@@ -137,6 +136,7 @@ def list_due_withdrawal_ids() -> list[int]:
 
 @retry_conflicts
 def _record(order_id: int, *, is_proved: bool) -> None:
+    """Raises NotFound where there is no such right."""
     with transaction():
         order = lock_order(order_id)
         terms = find_withdrawal_terms(order)
