@@ -67,6 +67,9 @@ def send_trial(*, to_address: str) -> TrialOutcome:
 
 
 def _explain(error: BaseException) -> TrialOutcome:
+    if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, TimeoutError):
+        # smtplib calls its own impatience a hang-up.
+        error = error.__context__
     sentence = next(words for kind, words in WORDS if isinstance(error, kind))
     return TrialOutcome(is_sent=False, sentence=sentence, answer=_read_answer(error))
 
