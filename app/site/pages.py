@@ -19,7 +19,7 @@ from app.site.viewer import cacheable, canonical_url, render_page
 FOLDER = Path(__file__).parent / "pages"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
-CLOSED_PATHS = ("/access", "/admin", "/account", "/checkout", "/seats", "/newsletter", "/dev")
+CLOSED_PATHS = ("/access", "/admin", "/account", "/checkout", "/seats", "/newsletter", "/withdraw", "/dev")
 
 
 class StandingPage(NamedTuple):

@@ -117,6 +117,16 @@ def test_without_a_refund_by_itself_a_person_is_asked(shop: Shop) -> None:
     assert (read_requests(), open_findings()) == ([("in_time", "by_hand", True)], ["withdrawal"])
 
 
+def test_the_persons_refund_takes_it_off_the_list(shop: Shop) -> None:
+    switch_on(refunds_withdrawals=False)
+    started = buy(shop)
+    withdraw_by_link(token_of(started))
+
+    give_back(started)
+
+    assert (shop.order(started).state, open_findings()) == ("refunded", [])
+
+
 def test_a_number_and_an_address_move_no_money_but_are_acknowledged_there(shop: Shop) -> None:
     switch_on()
     started = buy(shop)

@@ -174,6 +174,8 @@ def test_the_buyers_order_page_leads_there(shop: Shop) -> None:
     found = re.search(rf'href="(/withdraw/[^"]+)">{LINK}', page)
     assert found is not None
     assert buyer.get(found[1]).status_code == 200
+    buyer.post(found[1], headers=SAME_ORIGIN)
+    assert "You withdrew from the contract" in buyer.get(f"/account/orders/{started.order_public_id}").text
 
 
 def test_a_link_that_is_not_ours_is_not_found(app: Flask) -> None:
