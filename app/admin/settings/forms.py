@@ -40,9 +40,9 @@ class SectionForm(FlaskForm):
                 self[name].data = value
 
     def values(self) -> dict[str, Any]:
-        """The section's settings as the service takes them; text without spaces around it."""
+        """The section's settings as the service takes them; text without spaces around it, "" for what was not sent."""
         return {
-            field.name: field.data.strip() if isinstance(field.data, str) else field.data
+            field.name: "" if field.data is None else field.data.strip() if isinstance(field.data, str) else field.data
             for field in self
             if field.name not in {"version", "csrf_token"}
         }
@@ -79,9 +79,12 @@ class BrandForm(SectionForm):
 class RegionForm(SectionForm):
     """Currency, language, time."""
 
-    site_currency = SelectField("Currency", choices=make_choices((each, each.upper()) for each in sorted(CURRENCIES)))
-    site_locale = SelectField("Language and country")
-    site_timezone = SelectField("Time zone")
+    # What is none of the choices is judged by the rule, whose sentence says what to do.
+    site_currency = SelectField(
+        "Currency", choices=make_choices((each, each.upper()) for each in sorted(CURRENCIES)), validate_choice=False
+    )
+    site_locale = SelectField("Language and country", validate_choice=False)
+    site_timezone = SelectField("Time zone", validate_choice=False)
 
     def __init__(self, *args: Any, in_force: SectionView, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -106,6 +109,7 @@ class TaxForm(SectionForm):
         choices=make_choices(
             [("exclusive", "Tax comes on top of the price"), ("inclusive", "The price holds the tax")]
         ),
+        validate_choice=False,
     )
     collects_tax_ids = BooleanField("Ask companies for their tax number")
 
