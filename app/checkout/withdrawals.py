@@ -5,7 +5,6 @@ and an acknowledgment with content, day and time without delay (read 2026-11).
 """
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -162,7 +161,10 @@ def _record(order_id: int, *, is_proved: bool) -> None:
             after={"verdict": verdict, "refund": refund_state, "is_proved": is_proved},
         )  # fmt: skip
         _acknowledge(order, values)
-        FOLLOW_UPS.get(refund_state, _do_nothing)(order, int(request_id))
+        if refund_state == "due":
+            send_after_commit("checkout.refund_withdrawal", int(request_id))
+        elif refund_state == "by_hand":
+            _ask_person(order, is_proved=is_proved)
         log.info("order_withdrawn", order=order.public_id, verdict=verdict, refund=refund_state)
 
 
@@ -179,25 +181,15 @@ def _choose_refund(order: Order, verdict: str, *, is_proved: bool) -> str:
     return "due" if is_proved and current_settings().refunds_withdrawals else "by_hand"
 
 
-def _ask_person(order: Order, _request_id: int) -> None:
+def _ask_person(order: Order, *, is_proved: bool) -> None:
+    doubt = "" if is_proved else " Whoever sent it knew its number and address, and has proved nothing more."
     add_finding(
         key=f"withdrawal:{order.public_id}",
         order_id=order.id,
         kind="withdrawal",
-        detail="The buyer withdrew from the contract in time. Refund the order within 14 days, then mark this as "
-        "resolved.",
+        detail=f"The buyer withdrew from the contract in time.{doubt} Refund the order within 14 days: that takes this "
+        "off the list.",
     )
-
-
-def _ask_worker(_order: Order, request_id: int) -> None:
-    send_after_commit("checkout.refund_withdrawal", request_id)
-
-
-def _do_nothing(_order: Order, _request_id: int) -> None:
-    """Nothing goes back by itself, and the acknowledgment says why."""
-
-
-FOLLOW_UPS: dict[str, Callable[[Order, int], None]] = {"by_hand": _ask_person, "due": _ask_worker}
 
 
 def _acknowledge(order: Order, values: dict[str, Any]) -> None:

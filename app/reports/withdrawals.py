@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from app.checkout.models import Order
 from app.checkout.numbers import format_order_number
 from app.checkout.withdrawal_models import WithdrawalRequest
+from app.checkout.withdrawal_terms import last_moment
 from app.db import db
 from app.paging import Page, read_page
 
@@ -21,7 +22,7 @@ VIEWS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WithdrawalRow:
-    """A withdrawal in the list; state is its order's, times UTC."""
+    """A withdrawal in the list; state is its order's, times UTC; last_day is a moment of the period's last."""
 
     order_public_id: str
     order_number: str
@@ -31,7 +32,7 @@ class WithdrawalRow:
     verdict: str
     refund_state: str
     is_proved: bool
-    ends_at: datetime
+    last_day: datetime
     created_at: datetime
 
 
@@ -61,6 +62,6 @@ def _shape(request: WithdrawalRequest, order: Order) -> WithdrawalRow:
         verdict=request.verdict,
         refund_state=request.refund_state,
         is_proved=request.is_proved,
-        ends_at=request.ends_at,
+        last_day=last_moment(request.ends_at),
         created_at=request.created_at,
     )
