@@ -1,12 +1,14 @@
 """A buyer withdraws: recorded once, acknowledged at once, refunded by itself or put before a person."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from app.checkout.models import Order, RefundRequest
+from app.checkout.models import Order, OrderConsent, RefundRequest
+from app.checkout.orders import list_timeline
 from app.checkout.refunds import list_unsent_refund_ids
 from app.checkout.services import StartedCheckout
 from app.checkout.withdrawal_models import WithdrawalRequest
@@ -185,12 +187,15 @@ def test_after_the_period_it_is_kept_and_told_but_nothing_goes_back(shop: Shop, 
 
     assert (refunds(shop), shop.order(started).state, open_findings()) == ([], "paid", [])
     assert read_requests() == [("late", "none", True)]
+    told = list_timeline(order_id=shop.order(started).id, currency="usd")
+    assert [sentence for _, sentence, _, _ in told] == ["You withdrew from the contract", "$97.00 paid", "Order placed"]
     assert mails("withdrawal")[0]["verdict"] == "late"
 
 
 def test_who_gave_the_right_up_at_checkout_is_told_so(shop: Shop) -> None:
     switch_on()
-    change_section(section="consents", values={"consents": ("eu_waiver",)}, version=0)
+    own = "Open it at once; I know that I lose my right of withdrawal then."
+    change_section(section="consents", values={"consents": ("eu_waiver",), "waiver_text": own}, version=0)
     started = buy(shop, consents=("eu_waiver",))
 
     withdraw_by_link(token_of(started))
@@ -198,6 +203,8 @@ def test_who_gave_the_right_up_at_checkout_is_told_so(shop: Shop) -> None:
 
     assert (refunds(shop), read_requests()) == ([], [("waived", "none", True)])
     assert "withdrawal_url" not in mails("receipt")[0]
+    kept = db.session.execute(select(OrderConsent.text, OrderConsent.text_version)).one()
+    assert (kept.text, kept.text_version) == (own, f"own-{sha256(own.encode()).hexdigest()[:8]}")
 
 
 def test_an_order_keeps_the_days_it_was_bought_under(shop: Shop) -> None:
