@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
 
 import app.settings.in_force as in_force_module
+from app import clock
 from app.audit import AuditEntry
 from app.config import Settings, current_settings, forget_settings
 from app.db import db, transaction
@@ -219,6 +221,18 @@ def test_a_process_that_never_read_them_goes_by_the_environment(
     forget_settings()
 
     assert current_settings() == settings
+
+
+def test_after_a_failed_write_a_page_about_it_has_the_last_known_settings(app: Flask) -> None:
+    rename("Corner School")
+    current_settings()
+    db.session.add(ShopSettings(section="mail", version=-1, changed={}, changed_by="", changed_at=clock.now()))
+    with pytest.raises(IntegrityError):
+        db.session.flush()
+    forget_settings()
+
+    assert current_settings().site_name == "Corner School"
+    db.session.rollback()
 
 
 def test_inside_a_write_the_failure_is_the_writes_own(app: Flask, broken_table: None) -> None:
