@@ -6,7 +6,7 @@ One rule for both doors: the environment is refused at the start and a form in t
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,7 +15,7 @@ from babel import Locale, UnknownLocaleError
 from app.colors import HEX, contrast, mix
 from app.money import CURRENCIES
 
-LONGEST_NAME = 60
+LONGEST_NAME = 80
 LONGEST_TAGLINE = 120
 LONGEST_CONSENT = 600
 LONGEST_ADDRESS = 254
@@ -23,7 +23,7 @@ MOST_REFUND_DAYS = 365
 # The law's own fourteen (Directive 2011/83/EU, article 9) may be made longer, not shorter.
 FEWEST_WITHDRAWAL_DAYS = 14
 TAX_BEHAVIORS = ("exclusive", "inclusive")
-ADDRESS = re.compile(r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+\.[^@\s<>\"',;:]+")
+ADDRESS = re.compile(r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 READABLE = 4.5  # WCAG 2.2, 1.4.3: text on its ground
 WHITE, SOFT_SHARE = "#ffffff", 0.9
@@ -90,16 +90,16 @@ def _currency(value: str) -> str:
     return "" if value in CURRENCIES else "Stripe takes no such currency: use a code such as usd or eur."
 
 
-@cache
+@lru_cache(maxsize=64)
 def _locale(value: str) -> str:
     try:
-        locale = Locale.parse(value)
+        Locale.parse(value)
     except (ValueError, UnknownLocaleError):
-        locale = None
-    return "" if locale is not None and locale.territory else "Use a language and a country such as en_US or de_DE."
+        return "Use a language and a country such as en_US or de_DE."
+    return ""
 
 
-@cache
+@lru_cache(maxsize=64)
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)

@@ -255,11 +255,11 @@ def test_mails_come_from_the_name_and_address(app: Flask, owner: Staff) -> None:
 @pytest.mark.parametrize(
     ("section", "values", "field", "sentence"),
     [
-        ("brand", {**BRAND, "site_name": " "}, "site_name", "Use 1 to 60 characters."),
+        ("brand", {**BRAND, "site_name": " "}, "site_name", "Use 1 to 80 characters."),
         ("brand", {**BRAND, "accent_color": "#ffe000"}, "accent_color", "This color is too pale to be read on white"),
         ("region", {**REGION, "site_currency": "xxx"}, "site_currency", "Stripe takes no such currency"),
         ("region", {}, "site_timezone", "There is no such time zone"),
-        ("brand", {}, "site_name", "Use 1 to 60 characters."),
+        ("brand", {}, "site_name", "Use 1 to 80 characters."),
         ("refunds", {"refund_days": "366"}, "refund_days", "Use a number of days from 0 to 365."),
         ("refunds", {"refund_days": "1_0"}, "refund_days", "Enter a whole number."),
         ("refunds", {}, "refund_days", "Enter a whole number."),

@@ -13,16 +13,16 @@ from app.site.brand import write_brand_css
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("site_name", "", "Use 1 to 60 characters."),
-        ("site_name", "   ", "Use 1 to 60 characters."),
-        ("site_name", "x" * 61, "Use 1 to 60 characters."),
+        ("site_name", "", "Use 1 to 80 characters."),
+        ("site_name", "   ", "Use 1 to 80 characters."),
+        ("site_name", "x" * 81, "Use 1 to 80 characters."),
         ("site_name", "Two\nlines", "Keep it to one line."),
         ("site_tagline", "x" * 121, "Use at most 120 characters."),
         ("accent_color", "blue", "Write the color as # and six digits or letters a to f, such as #2a48d7."),
         ("accent_color", "#ffe000", "This color is too pale to be read on white: choose a darker one."),
         ("site_currency", "xxx", "Stripe takes no such currency: use a code such as usd or eur."),
         ("site_locale", "klingon", "Use a language and a country such as en_US or de_DE."),
-        ("site_locale", "en", "Use a language and a country such as en_US or de_DE."),
+        ("site_locale", "", "Use a language and a country such as en_US or de_DE."),
         ("site_timezone", "Mars/Base", "There is no such time zone: use a name such as Europe/Berlin or UTC."),
         ("site_timezone", "../../etc/passwd", "There is no such time zone: use a name such as Europe/Berlin or UTC."),
         ("refund_days", 366, "Use a number of days from 0 to 365."),
@@ -31,7 +31,7 @@ from app.site.brand import write_brand_css
         ("withdrawal_days", 13, "Use a number of days from 14 to 365."),
         ("mail_from", "nobody", "Use an email address such as hello@example.org."),
         ("mail_from", "a@example.org\nBcc: b@example.org", "Use an email address such as hello@example.org."),
-        ("mail_from_name", "x" * 61, "Use at most 60 characters."),
+        ("mail_from_name", "x" * 81, "Use at most 80 characters."),
         ("terms_text", "x" * 601, "Use at most 600 characters."),
     ],
 )
@@ -43,7 +43,7 @@ def test_a_value_that_may_not_be_has_its_sentence(name: str, value: object, sent
     ("name", "value"),
     [
         ("site_name", "Läden & Söhne"), ("accent_color", ""), ("accent_color", "#2a48d7"), ("site_currency", "eur"),
-        ("site_locale", "de_DE"), ("site_timezone", "Europe/Berlin"), ("refund_days", 0), ("withdrawal_days", 14),
+        ("site_locale", "de_DE"), ("site_locale", "en"), ("mail_from", "shop@localhost"), ("site_timezone", "Europe/Berlin"), ("refund_days", 0), ("withdrawal_days", 14),
         ("mail_from", "hello@example.org"), ("mail_from_name", ""), ("terms_text", ""),
     ],
 )  # fmt: skip
