@@ -4,6 +4,7 @@ from flask import Flask
 from sqlalchemy.orm import configure_mappers
 
 from app import accounts, admin, api, audit, cli, db, errors, http, metrics, payments, queue, site, webhooks
+from app import settings as shop_settings
 from app.blog import models as blog_models
 from app.blog import reads
 from app.catalog import models as catalog_models
@@ -63,6 +64,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     db.init_app(app)
     migrate.init_app(app, db.db, render_as_batch=True, compare_type=True)
+    shop_settings.init_app(app)
     queue.init_app(app, settings)
     delivery.init_app(app, settings)
     payments.init_app(app, settings)

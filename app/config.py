@@ -3,13 +3,17 @@
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, validate
+from flask import current_app, g
+
+from app.setting_rules import list_problems
 
 Environment = Literal["demo", "production", "test"]
 TaxBehavior = Literal["exclusive", "inclusive"]
@@ -22,13 +26,22 @@ SANDBOX_SECRET_KEY = "sk_test_offline_sandbox"  # noqa: S105
 SHORTEST_SECRET = 32
 
 
+# Where in app.extensions stands what gives the settings in force for those of the environment, and where g keeps them.
+SETTINGS_SOURCE = "settings_source"
+IN_FORCE = "settings_in_force"
+
+
 class ConfigError(RuntimeError):
     """A setting is missing or unsafe; the message is one sentence that names it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Everything the environment decides. Times are in the unit their name gives."""
+    """Everything that can be set. Times are in the unit their name gives.
+
+    mail_from_name: "" for the shop's name; accent_color: "" for the design's own; logo_path: an uploaded picture below
+    /media/, "" for the drawn one; terms_text, waiver_text: "" for our own words.
+    """
 
     app_env: Environment
     instance_path: Path
@@ -44,7 +57,11 @@ class Settings:
     reconcile_interval_seconds: int
     mail_url: str | None
     mail_from: str
+    mail_from_name: str
     site_name: str
+    site_tagline: str
+    accent_color: str
+    logo_path: str
     site_currency: str
     site_locale: str
     site_timezone: str
@@ -55,6 +72,11 @@ class Settings:
     collects_tax_ids: bool
     makes_invoices: bool
     consents: tuple[str, ...]
+    terms_text: str
+    waiver_text: str
+    has_withdrawal: bool
+    withdrawal_days: int
+    refunds_withdrawals: bool
     metrics_token: str | None
 
     @property
@@ -69,6 +91,29 @@ class Settings:
     @property
     def public_host(self) -> str:
         return urlsplit(self.public_url).netloc
+
+
+SettingsSource = Callable[[Settings], Settings]
+
+
+def current_settings() -> Settings:
+    """The settings in force: the environment's, with what the shop's people changed in the browser.
+
+    Read at most once for each request, task or command; SETTINGS_SOURCE reads them. What only the environment decides
+    (secrets, addresses) is the same in app.config["SETTINGS"].
+    """
+    base: Settings = current_app.config["SETTINGS"]
+    found: tuple[Settings, Settings] | None = g.get(IN_FORCE)
+    if found is None or found[0] is not base:
+        source: SettingsSource | None = current_app.extensions.get(SETTINGS_SOURCE)
+        found = (base, base if source is None else source(base))
+        setattr(g, IN_FORCE, found)
+    return found[1]
+
+
+def forget_settings() -> None:
+    """Let the next look read anew: where a request or task begins, and once they were changed."""
+    g.pop(IN_FORCE, None)
 
 
 def load_settings(instance_path: Path | None = None) -> Settings:
@@ -116,20 +161,26 @@ def _read(env: Env, instance: Path) -> Settings:
         reconcile_interval_seconds=env.int("RECONCILE_INTERVAL_SECONDS", 900, validate=validate.Range(min=1)),
         mail_url=env.str("MAIL_URL", "") or None,
         mail_from=env.str("MAIL_FROM", "hello@example.org"),
+        mail_from_name=env.str("MAIL_FROM_NAME", ""),
         site_name=env.str("SITE_NAME", "NextSkill Lab"),
+        site_tagline=env.str("SITE_TAGLINE", "Practical courses that end with something that runs."),
+        accent_color=env.str("SITE_ACCENT", "").lower(),
+        logo_path="",
         site_currency=env.str("SITE_CURRENCY", "usd").lower(),
         site_locale=env.str("SITE_LOCALE", "en_US"),
         site_timezone=env.str("SITE_TIMEZONE", "UTC"),
         proxy_count=env.int("PROXY_COUNT", 0, validate=validate.Range(min=0, max=10)),
-        refund_days=env.int("REFUND_DAYS", 14, validate=validate.Range(min=0, max=365)),
+        refund_days=env.int("REFUND_DAYS", 14),
         is_tax_enabled=env.bool("TAX_ENABLED", False),
-        tax_behavior=cast(
-            TaxBehavior,
-            env.str("TAX_BEHAVIOR", "exclusive", validate=validate.OneOf(["exclusive", "inclusive"])),
-        ),
+        tax_behavior=cast(TaxBehavior, env.str("TAX_BEHAVIOR", "exclusive")),
         collects_tax_ids=env.bool("TAX_ID_COLLECTION", False),
         makes_invoices=env.bool("STRIPE_INVOICES", False),
         consents=_read_consents(env.str("CONSENTS", "")),
+        terms_text=env.str("CONSENT_TERMS_TEXT", ""),
+        waiver_text=env.str("CONSENT_WAIVER_TEXT", ""),
+        has_withdrawal=env.bool("EU_WITHDRAWAL", False),
+        withdrawal_days=env.int("EU_WITHDRAWAL_DAYS", 14),
+        refunds_withdrawals=env.bool("EU_WITHDRAWAL_REFUNDS", False),
         metrics_token=env.str("METRICS_TOKEN", "") or None,
     )
 
@@ -185,6 +236,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError("STRIPE_WEBHOOK_SECRET is too short to be a signing secret.")
     if settings.metrics_token is not None and len(settings.metrics_token) < 16:  # noqa: PLR2004 - not to be guessed
         raise ConfigError("METRICS_TOKEN must have at least 16 characters.")
+    for setting, sentence in list_problems(asdict(settings)):
+        raise ConfigError(f"{setting.variable}: {sentence}")
     if settings.is_livemode and not settings.is_production:
         raise ConfigError("STRIPE_SECRET_KEY is a live key: it charges real cards, so it needs APP_ENV=production.")
 

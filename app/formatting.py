@@ -4,15 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from babel.dates import format_date, format_datetime, get_timezone
-from flask import current_app
 
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.money import format_money, format_money_short
 
 
 def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
+    return current_settings()
 
 
 def money(amount: int, currency: str) -> str:

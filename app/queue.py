@@ -17,7 +17,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from sqlalchemy.engine import make_url
 
-from app.config import Settings
+from app.config import Settings, forget_settings
 from app.db import after_commit, db
 
 log = structlog.get_logger()
@@ -93,6 +93,7 @@ def send(name: str, *arguments: int | str) -> None:
 
 def run_task(name: str, arguments: Sequence[int | str]) -> None:
     """Run a task here and now; a failure is logged, its row stays for the sweeper."""
+    forget_settings()
     try:
         _tasks[name](*arguments)
     except Exception as error:

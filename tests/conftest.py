@@ -14,7 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from app import clock, create_app
-from app.config import Settings, load_settings
+from app.config import Settings, forget_settings, load_settings
 from app.db import Base, db
 from app.extensions import limiter
 from app.sandbox.config import SandboxConfig
@@ -116,6 +116,7 @@ def app(migrated_app: Flask) -> Iterator[Flask]:
     db.session.rollback()
     empty_database()
     db.session.remove()
+    forget_settings()
 
 
 @pytest.fixture

@@ -2,11 +2,40 @@
 
 from flask import Flask
 
-from app.admin import api_keys, attention, audit, codes, courses, home, orders, posts, reports, search, shell, staff
+from app.admin import (
+    api_keys,
+    attention,
+    audit,
+    codes,
+    courses,
+    home,
+    orders,
+    posts,
+    reports,
+    search,
+    settings,
+    shell,
+    staff,
+    withdrawals,
+)
 from app.admin.blueprint import blueprint
 
 # Imported for the routes they hang on the blueprint.
-AREAS = (api_keys, attention, audit, codes, courses, home, orders, posts, reports, search, staff)
+AREAS = (
+    api_keys,
+    attention,
+    audit,
+    codes,
+    courses,
+    home,
+    orders,
+    posts,
+    reports,
+    search,
+    settings,
+    staff,
+    withdrawals,
+)
 
 
 def init_app(app: Flask) -> None:

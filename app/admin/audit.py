@@ -1,10 +1,11 @@
 """/admin/audit: who changed what, with the values before and after."""
 
-from flask import current_app, render_template
+from flask import render_template
 
 from app.accounts import permissions as p
 from app.admin.blueprint import page
 from app.admin.listing import Filter, ListSpec, read_list_state
+from app.config import current_settings
 from app.reports.audit_log import list_activity, list_actors, list_subject_types, read_day
 
 
@@ -23,7 +24,7 @@ def audit() -> str:
             search_label="ID or action, such as course.archived",
         )
     )
-    zone = current_app.config["SETTINGS"].site_timezone
+    zone = current_settings().site_timezone
     activity = list_activity(
         actor=state.get("actor"), subject_type=state.get("subject"), q=state.q, page=state.page,
         since=read_day(state.get("since"), zone), before=read_day(state.get("until"), zone, is_end=True),

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import current_app
 from wtforms import Field, StringField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its type stubs
 from wtforms.validators import ValidationError
 from wtforms.widgets import DateTimeLocalInput
 
+from app.config import current_settings
 from app.money import MoneyError, exponent, parse_amount, to_decimal
 
 FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
@@ -23,7 +23,7 @@ def make_choices(pairs: Iterable[tuple[str, str]]) -> list[Any]:
 
 def shop_zone() -> ZoneInfo:
     """The zone that the shop's people think in."""
-    return ZoneInfo(current_app.config["SETTINGS"].site_timezone)
+    return ZoneInfo(current_settings().site_timezone)
 
 
 class MomentField(Field):

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from babel.dates import format_date
-from flask import current_app, request
+from flask import request
 
 from app.catalog.offers import site_currency
-from app.config import Settings
+from app.config import current_settings
 from app.money import CURRENCIES
 from app.reports.periods import DEFAULT, LABELS, Bucket, Period, make_period
 
@@ -87,7 +87,7 @@ def write_bucket(bucket: Bucket, period: Period) -> str:
 
 def write_day(day: date, pattern: str = "MMM d, y") -> str:
     """A day as "Nov 22, 2026", in the shop's language."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return format_date(day, pattern, locale=settings.site_locale)
 
 

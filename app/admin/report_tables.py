@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from babel import Locale
-from flask import current_app
 
 from app.admin.charts import BarChart, draw_bars
 from app.admin.figures import draw_sales
 from app.admin.periods import write_bucket, write_day
-from app.config import Settings
+from app.config import current_settings
 from app.errors import NotFound
 from app.formatting import money, money_short
 from app.reports.breakdowns import Line, list_campaigns, list_codes, list_countries, list_products
@@ -249,7 +248,7 @@ def _list_money(sums: Sums) -> tuple[int, int, int, int]:
 
 
 def _list_countries() -> dict[str, str]:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return dict(Locale.parse(settings.site_locale).territories)
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, g, request, url_for
 
 from app.accounts import permissions as p
 from app.admin.blueprint import ANY, NEEDS, blueprint, may
 from app.admin.periods import write_day
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.money import currency_symbol
 from app.reports.attention import count_orders_to_look_at
 
@@ -118,5 +118,4 @@ def _rank(role_name: str) -> int:
 
 
 def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
+    return current_settings()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
@@ -22,7 +21,7 @@ from app.blog.models import Post, PostCourse, PostLink, PostPrice, PostSlug
 from app.blog.post_files import PostFile
 from app.blog.price_mentions import find_linked_courses, find_price_mentions, has_mentions
 from app.blog.revisions import add_revision, ensure_first_revision
-from app.config import Settings
+from app.config import current_settings
 from app.db import make_public_id
 from app.errors import AppError, NotFound
 from app.markdown import render_markdown
@@ -227,9 +226,8 @@ def write_mentions(session: Session, post: Post) -> None:
         session.execute(delete(model).where(model.post_id == post.id))
     if not has_mentions(post.body_markdown):
         return
-    settings: Settings = current_app.config["SETTINGS"]
     names = list_course_names(session)
-    mentions = find_price_mentions(post.body_markdown, names, site_currency=settings.site_currency.lower())
+    mentions = find_price_mentions(post.body_markdown, names, site_currency=current_settings().site_currency)
     for each in mentions:
         session.add(PostPrice(post_id=post.id, course_id=each.course_id, currency=each.currency, amount=each.amount))
     for course_id in find_linked_courses(post.body_markdown, names):

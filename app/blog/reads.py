@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.blog.models import Post, PostReads
-from app.config import Settings
+from app.config import current_settings
 from app.db import DatabaseBusy, db, retry_conflicts, transaction
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
 
 def count_read(post_id: int) -> None:
     """Note that a reader opened a post today, in the shop's time zone. Writes nothing yet."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     today = clock.now().astimezone(ZoneInfo(settings.site_timezone)).date()
     _counter().add(Counter({(post_id, today): 1}))
 

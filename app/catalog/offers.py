@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from flask import current_app
 from sqlalchemy import bindparam, case, select
 from sqlalchemy.orm import aliased
 
 from app.catalog.models import Course, Price, Product, ProductCourse
-from app.config import Settings
+from app.config import current_settings
 from app.db import db
 from app.errors import NotFound
 
@@ -62,7 +61,7 @@ OFFER_COLUMNS = (
 
 def site_currency() -> str:
     """The currency the shop shows its prices in."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return settings.site_currency.lower()
 
 

@@ -133,6 +133,7 @@ def _follow_with_seats(order: Order, requests: list[RefundRequest]) -> None:
     if has_ended or not item_ids:
         release_code(order.id)
         resolve_finding(key=f"code_over_limit:{order.public_id}", resolution="The order’s use was given back.")
+        resolve_finding(key=f"withdrawal:{order.public_id}", resolution="The order was refunded.")
     elif redeem_code(order.id):
         resolve_finding(key=f"code_over_limit:{order.public_id}", resolution="The code’s uses are within its limit.")
     else:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import structlog
-from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
@@ -20,7 +19,7 @@ from app.checkout.ownership import find_ownership, refuse_sent_before
 from app.checkout.quote import Quote
 from app.checkout.sessions import add_attempt
 from app.checkout.touches import Origin, add_touch_points
-from app.config import Settings
+from app.config import current_settings
 from app.db import db, make_public_id, retry_conflicts, transaction
 
 log = structlog.get_logger()
@@ -68,7 +67,7 @@ def _refuse_owned(choice: Choice, buyer: Buyer, wish: Wish, digest: str) -> None
 
 
 def _insert_order(session: Session, choice: Choice, buyer: Buyer, wish: Wish, quote: Quote, *, digest: str) -> Order:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     moment = clock.now()
     email = buyer.email
     if buyer.user_id is not None:
@@ -90,6 +89,7 @@ def _insert_order(session: Session, choice: Choice, buyer: Buyer, wish: Wish, qu
         subtotal_amount=quote.subtotal_amount,
         discount_amount=quote.discount_amount,
         total_amount=quote.total_amount,
+        withdrawal_days=settings.withdrawal_days if settings.has_withdrawal else None,
         created_at=moment,
         check_after=moment + timedelta(seconds=settings.reconcile_interval_seconds),
     )

@@ -4,14 +4,13 @@ eu_waiver: Directive 2011/83/EU, article 16(m): the right of withdrawal from dig
 begun with the consumer's express consent and acknowledgment (read 2026-11).
 """
 
+import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
-
-from flask import current_app
+from dataclasses import dataclass, replace
 
 from app import clock
 from app.checkout.models import OrderConsent
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.db import insert_once
 from app.errors import AppError
 
@@ -53,8 +52,17 @@ class ConsentNeeded(AppError):
 
 def list_consents() -> list[Consent]:
     """The boxes this shop shows on its checkout page."""
-    settings: Settings = current_app.config["SETTINGS"]
-    return [CONSENTS[kind] for kind in settings.consents]
+    settings = current_settings()
+    return [find_consent(kind, settings) for kind in settings.consents]
+
+
+def find_consent(kind: str, settings: Settings) -> Consent:
+    """A box in the shop's own words, if it has some: their version follows from the words, so none is forgotten."""
+    consent = CONSENTS[kind]
+    text = {"terms": settings.terms_text, "eu_waiver": settings.waiver_text}[kind].strip()
+    if not text:
+        return consent
+    return replace(consent, text=text, version=f"own-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
 
 
 def check_consents(given: Collection[str]) -> None:

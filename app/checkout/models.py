@@ -73,6 +73,8 @@ class Order(Base):
     country: Mapped[str | None] = mapped_column(String(2))
     # Counts up when the order goes to another address: links mailed before carry the old number, and die.
     link_version: Mapped[int] = mapped_column(default=1)
+    # Of the right to withdraw, as the shop had it then; none: it offered no withdrawal.
+    withdrawal_days: Mapped[int | None]
     attention: Mapped[str | None] = mapped_column(Text)  # why a person should look; none: nothing to do
     # When the last applied reading of Stripe began: an older reading must not overwrite a newer one.
     read_started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -15,6 +15,7 @@ from app.checkout.numbers import format_order_number
 from app.checkout.order_links import ORDER_PURPOSE, read_order_link
 from app.checkout.ownership import GUEST_ACCESS
 from app.checkout.receipts import find_code_name
+from app.checkout.withdrawal_models import WithdrawalRequest
 from app.db import db
 from app.enrollment.models import Seat
 from app.errors import NotFound
@@ -186,6 +187,9 @@ def list_timeline(*, order_id: int, currency: str) -> list[tuple[str, str, str, 
         for entry, position, title, quantity in rows
         if entry.kind in TIMELINE_SENTENCES and (entry.amount or entry.kind != "payment")
     ]
+    withdrawn_at = db.session.scalar(select(WithdrawalRequest.created_at).where(WithdrawalRequest.order_id == order_id))
+    if withdrawn_at is not None:
+        facts.append(("note", "You withdrew from the contract", "", withdrawn_at))
     created_at = db.session.scalars(select(Order.created_at).where(Order.id == order_id)).one()
     facts.insert(0, ("created", "Order placed", "", created_at))
     # Stripe tells whole seconds: within one, what was written later comes after what was placed or written before.

@@ -10,6 +10,7 @@ from app.checkout.access_links import describe_access_link
 from app.checkout.models import Gift, LedgerEntry, Order, PromotionRedemption, RefundRequest
 from app.checkout.numbers import format_order_number
 from app.checkout.order_links import ORDER_PURPOSE, order_link_value, order_link_words
+from app.checkout.withdrawal_terms import describe_withdrawal_link, find_withdrawal_terms, last_moment
 from app.db import db
 from app.enrollment.models import Seat
 from app.mail.models import Message
@@ -54,6 +55,7 @@ def queue_receipt(order: Order, *, again: str = "") -> bool:
             "gift_recipient": (gift.recipient_name or gift.recipient_email) if gift is not None else "",
             "gift_on": gift.send_at.isoformat() if gift is not None and gift.send_at is not None else "",
             "order_url": order_link,
+            **_describe_withdrawal(order),
             "access_url": describe_access_link(*order_link_words(order)),
             "button_label": "Start learning" if opens_course else "View your order",
             "button_url": {"path": "/account/courses", "purpose": "", "value": ""} if opens_course else order_link,
@@ -172,6 +174,17 @@ def _find_course_url(order: Order) -> dict[str, str]:
     course_ids = [course["course_id"] for item in order.items for course in item.courses]
     slug = db.session.scalar(select(Course.slug).where(Course.id.in_(course_ids)).order_by(Course.id).limit(1))
     return {"path": f"/courses/{slug}" if slug else "/courses", "purpose": "", "value": ""}
+
+
+def _describe_withdrawal(order: Order) -> dict[str, Any]:
+    """The way to withdraw, where the buyer has the right to; {} elsewhere."""
+    terms = find_withdrawal_terms(order)
+    if terms is None or terms.is_waived:
+        return {}
+    return {
+        "withdrawal_url": describe_withdrawal_link(order),
+        "withdrawal_until": last_moment(terms.ends_at).isoformat(),
+    }
 
 
 def _refund_until(order: Order) -> str:

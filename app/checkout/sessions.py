@@ -4,7 +4,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 import structlog
-from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.orm import selectinload
 
@@ -14,7 +13,7 @@ from app.checkout.errors import CheckoutChanged
 from app.checkout.mirror import mirror_discount
 from app.checkout.models import CheckoutAttempt, Order, OrderItem
 from app.checkout.touches import make_touch_metadata
-from app.config import Settings
+from app.config import current_settings
 from app.db import db, insert_once, retry_conflicts, transaction
 from app.payments.facts import CheckoutFacts, Metadata
 from app.payments.gateway import (
@@ -87,7 +86,7 @@ def save_session(*, attempt_id: int, facts: CheckoutFacts) -> None:
 
 def make_metadata(order: Order, attempt_number: int) -> Metadata:
     """What ties a Stripe object to us: the installation, the order, the attempt."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return {"app_id": settings.stripe_app_id, "order": order.public_id, "attempt": str(attempt_number)}
 
 
@@ -135,7 +134,7 @@ def _begin_attempt(*, order_id: int, number: int) -> CheckoutAttempt:
 
 def add_attempt(order: Order, *, number: int) -> None:
     """Write down a try to open a session, with its idempotency key, once each. Inside transaction()."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     moment = clock.now()
     wanted = timedelta(minutes=settings.checkout_expires_minutes)
     lifetime = min(max(wanted, SHORTEST_LIFE + CLOCK_SKEW), LONGEST_LIFE - CLOCK_SKEW)
@@ -155,7 +154,7 @@ def add_attempt(order: Order, *, number: int) -> None:
 
 
 def _make_request(order_id: int, attempt: CheckoutAttempt) -> SessionRequest:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     order = db.session.get_one(Order, order_id, options=[selectinload(Order.items)], populate_existing=True)
     stripe_price_ids = {
         row.id: row.stripe_price_id

@@ -5,6 +5,7 @@ from app.checkout.reconcile import check_order, list_orders_to_check
 from app.checkout.reconcile_scans import begin_daily_run, list_daily_runs_due, list_free_scan_ids, work_on_page
 from app.checkout.refunds import list_unsent_refund_ids, send_refund
 from app.checkout.settle import settle
+from app.checkout.withdrawals import list_due_withdrawal_ids, refund_withdrawal
 from app.payments.events import list_due_event_ids
 from app.payments.overdue import list_alarming_event_ids, sound_alarm
 from app.payments.retention import empty_old_payloads, list_old_payload_ids
@@ -31,6 +32,16 @@ def send_refund_task(request_id: int) -> None:
 @sweep("checkout.send_refund")
 def find_unsent_refunds() -> list[int]:
     return list_unsent_refund_ids()
+
+
+@task("checkout.refund_withdrawal")
+def refund_withdrawal_task(request_id: int) -> None:
+    refund_withdrawal(request_id)
+
+
+@sweep("checkout.refund_withdrawal")
+def find_due_withdrawals() -> list[int]:
+    return list_due_withdrawal_ids()
 
 
 @task("checkout.check_order")

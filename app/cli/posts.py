@@ -6,7 +6,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from app.blog import services as blog
@@ -14,7 +13,7 @@ from app.blog.post_files import PostFile, format_post_file, parse_post_file
 from app.blog.services import StoredPost
 from app.catalog import services as catalog
 from app.cli.files import fail_in_words, read_files, tell_saved, write_exports
-from app.config import Settings
+from app.config import current_settings
 from app.reports.post_editor import resolve_posts
 from app.reports.post_warnings import list_post_warnings
 
@@ -98,7 +97,7 @@ def check_posts(as_json: bool) -> None:  # noqa: FBT001 - click's form
 
 def site_zone() -> ZoneInfo:
     """The shop's time zone: a date in a file is a day there."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return ZoneInfo(settings.site_timezone)
 
 

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import click
-from flask import current_app
 
-from app.config import Settings
+from app.config import current_settings
 
 
 def parse_since(text: str | None) -> datetime | None:
@@ -20,7 +19,7 @@ def parse_until(text: str | None) -> datetime | None:
 
 
 def _parse(text: str, *, days: int) -> datetime:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     zone = ZoneInfo(settings.site_timezone)
     try:
         moment = datetime.fromisoformat(text)

@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from app import clock
@@ -21,7 +20,7 @@ from app.checkout.replay import Replay, find_order_id, list_events_of_order, pla
 from app.cli.files import fail_in_words
 from app.cli.stripe_doctor import doctor
 from app.cli.stripe_texts import tell_difference, tell_outcome
-from app.config import Settings
+from app.config import current_settings
 from app.payments.events import list_events
 from app.payments.gateway import PaymentUnavailable
 
@@ -41,7 +40,7 @@ class Since(click.ParamType[datetime]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if value.isdecimal() and len(value) <= len(str(MOST_DAYS)) and 1 <= int(value) <= MOST_DAYS:
             return clock.now() - timedelta(days=int(value))
-        settings: Settings = current_app.config["SETTINGS"]
+        settings = current_settings()
         try:
             day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=ZoneInfo(settings.site_timezone))
         except ValueError:

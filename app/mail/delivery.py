@@ -2,13 +2,14 @@
 
 import re
 import smtplib
+from email.utils import formataddr
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_mailman import EmailMultiAlternatives
 from flask_mailman.message import BadHeaderError
 
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.extensions import mail
 from app.mail.rendering import RenderedMail
 
@@ -46,12 +47,12 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def deliver(rendered: RenderedMail) -> None:
     """Send one mail. Raises DeliveryFailed when the server refuses, hangs up or does not answer."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     try:
         message = EmailMultiAlternatives(
             subject=rendered.subject,
             body=rendered.text,
-            from_email=f"{settings.site_name} <{settings.mail_from}>",
+            from_email=formataddr((settings.mail_from_name or settings.site_name, settings.mail_from)),
             to=[rendered.to_address],
             headers={"Message-ID": rendered.message_id, **rendered.headers},
         )

@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import current_app
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.formatting import FILTERS
 from app.mail.models import Message
 from app.signing import sign_link
@@ -41,7 +40,7 @@ def render_message(message: Message) -> RenderedMail:
     A value {"path": "/x/{token}", "purpose": "…", "value": …} in the data becomes an absolute address, signed where the
     path has a place for the token.
     """
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     data = {name: _resolve(value, settings) for name, value in message.data.items()}
     context = {
         **data,

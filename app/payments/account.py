@@ -8,9 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 import stripe
-from flask import current_app
 
-from app.config import Settings
+from app.config import current_settings
 from app.payments.gateway import PAGE_SIZE, PaymentUnavailable, stripe_client, stripe_errors
 
 # The version that this SDK reads and that every call asks for.
@@ -85,7 +84,7 @@ def create_endpoint(*, url: str, events: list[str]) -> EndpointFacts:
 
     Raises PaymentRefused, PaymentUnavailable: it may have been made all the same.
     """
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     params = {
         "url": url,
         "enabled_events": events,

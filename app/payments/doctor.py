@@ -7,7 +7,7 @@ from typing import Literal
 from flask import current_app
 
 from app import clock
-from app.config import STRIPE_API_BASE, Settings
+from app.config import STRIPE_API_BASE, Settings, current_settings
 from app.db import db
 from app.errors import AppError
 from app.payments.account import PINNED_VERSION, EndpointFacts, get_account, get_tax, is_key_refused
@@ -198,7 +198,7 @@ def _check_subscription(endpoint: EndpointFacts, handled: Collection[str]) -> It
 
 
 def _check_tax() -> Iterator[Check]:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     if not settings.is_tax_enabled:
         yield Check(name="tax", level="ok", what="Taxes are not computed (TAX_ENABLED is off).")
         return

@@ -16,7 +16,7 @@ import stripe
 import structlog
 from flask import Flask, current_app
 
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.db import in_transaction
 from app.errors import AppError
 from app.payments.facts import (
@@ -157,7 +157,7 @@ def ensure_coupon(*, public_id: str, amount_off: int, currency: str, name: str) 
 
 def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, currency: str) -> str:
     """The Stripe Price of ours, found by its lookup key or made. Prices are immutable, so this may run at any time."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     lookup_key = f"{settings.stripe_app_id}:{public_id}"[:200]
     with stripe_errors("price"):
         prices = stripe_client().v1.prices

@@ -30,6 +30,7 @@ FINDING_TITLES = {
     "oversold": "One seat more was sold than there is",
     "refund_refused": "A refund was refused",
     "second_payment": "An order was paid twice",
+    "withdrawal": "A buyer withdrew from the contract",
     "unknown_order": "Stripe names an order that is not here",
     "unreadable": "An order cannot be compared with Stripe",
 }

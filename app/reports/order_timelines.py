@@ -22,6 +22,7 @@ from app.checkout.models import (
 )
 from app.checkout.move_models import OrderMove
 from app.checkout.refund_plans import OrderSeat
+from app.checkout.withdrawal_models import WithdrawalRequest
 from app.db import db
 from app.enrollment.models import Enrollment
 from app.formatting import date_long, money
@@ -55,6 +56,18 @@ AUDIT_EVENTS = {
     "order.move_undone": ("Move undone{who}", "undo", "info"),
     "finding.dismissed": ("Marked as resolved{who}", "circle-check", "ok"),
 }
+WITHDRAWAL_WORDS = {
+    "in_time": "Within the period",
+    "late": "After the period had ended",
+    "waived": "The right ended when the course opened, as agreed at checkout",
+}
+REFUND_WORDS = {
+    "none": "Nothing goes back by itself",
+    "by_hand": "A person decides about the refund",
+    "due": "The refund is asked for now",
+    "asked": "The refund was asked for by the shop itself",
+    "not_possible": "There was nothing the shop could refund",
+}
 MAIL_WORDS = {
     "receipt": "Receipt",
     "claim_seat": "Claim link",
@@ -66,6 +79,7 @@ MAIL_WORDS = {
     "seat_lost": "Notice of the closed seat",
     "order_move": "Link to take the purchase over",
     "order_moved": "Notice of the move",
+    "withdrawal": "Acknowledgment of the withdrawal",
 }
 
 
@@ -98,6 +112,7 @@ def list_events(order: Order, *, seats: Sequence[OrderSeat]) -> list[TimelineEve
         *_list_lessons(seats),
         *_list_mails(order, seats),
         *_list_deeds(order, names),
+        *_list_withdrawals(order.id),
     ]
     return sorted(found, key=lambda event: event.at.replace(microsecond=0))[::-1]
 
@@ -330,6 +345,21 @@ def _list_mails(order: Order, seats: Sequence[OrderSeat]) -> list[TimelineEvent]
         at = mail.failed_at or mail.sent_at or mail.created_at
         events.append(TimelineEvent(kind="mail", sentence=sentence, at=at, detail=detail, icon="mail", color=color))
     return events
+
+
+def _list_withdrawals(order_id: int) -> list[TimelineEvent]:
+    rows = db.session.scalars(select(WithdrawalRequest).where(WithdrawalRequest.order_id == order_id))
+    return [
+        TimelineEvent(
+            kind="withdrawal",
+            sentence="Withdrawn from the contract by the buyer",
+            at=each.created_at,
+            detail=f"{WITHDRAWAL_WORDS[each.verdict]}. {REFUND_WORDS[each.refund_state]}",
+            icon="undo",
+            color="warn",
+        )
+        for each in rows
+    ]
 
 
 def _list_deeds(order: Order, names: _Names) -> list[TimelineEvent]:

@@ -9,10 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from flask import current_app
-
 from app import clock
-from app.config import Settings
+from app.config import current_settings
 from app.reports.ledger_export import Span
 
 DEFAULT = "30d"
@@ -109,7 +107,7 @@ def make_period(key: str = DEFAULT, *, first_day: date | None = None, last_day: 
 
 def get_zone() -> ZoneInfo:
     """The shop's time zone."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return ZoneInfo(settings.site_timezone)
 
 

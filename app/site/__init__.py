@@ -6,6 +6,7 @@ from app.site import (
     access,
     account,
     blog,
+    brand,
     catalog,
     checkout,
     claims,
@@ -25,6 +26,7 @@ from app.site import (
     sign_in,
     static_files,
     viewer,
+    withdrawal,
 )
 from app.site.blueprint import blueprint
 
@@ -33,6 +35,7 @@ VIEWS = (
     access,
     account,
     blog,
+    brand,
     catalog,
     checkout,
     claims,
@@ -51,6 +54,7 @@ VIEWS = (
     seats,
     sign_in,
     static_files,
+    withdrawal,
 )
 
 

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 
 from app import clock
 from app.accounts.models import User
 from app.accounts.services import proved_email
 from app.checkout.access_links import make_access_token, make_seat_access_token
 from app.checkout.orders import find_order_by_public_id
-from app.config import Settings
+from app.config import current_settings
 from app.formatting import date_long, datetime_short
 from app.reports.access_shape import AccessStep, AccessTrace
 from app.reports.library import find_first_lesson
@@ -173,6 +173,6 @@ def _order_or_find(trace: AccessTrace, user: User | None, label: str) -> Action:
 
 
 def _mail_address(trace: AccessTrace) -> str:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     order = f", order {trace.order_number}" if trace.order_number else ""
     return f"mailto:{settings.mail_from}?subject={quote(f'Access to {trace.course_title}{order}')}"

@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from flask import Response, current_app, redirect, request, url_for
+from flask import Response, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.blog.reads import count_read
 from app.blog.services import find_post_by_old_slug
-from app.config import Settings
+from app.config import current_settings
 from app.errors import NotFound
 from app.front_matter import UNUSABLE
 from app.reports import pages
@@ -84,7 +84,7 @@ def post(slug: str) -> AnyResponse:
 
 @blueprint.get("/blog/feed.xml")
 def feed() -> Response:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     ET.register_namespace("atom", ATOM)
     rss = ET.Element("rss", version="2.0")
     channel = ET.SubElement(rss, "channel")

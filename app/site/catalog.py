@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Response, current_app, redirect, request, url_for
+from flask import Response, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,7 +13,7 @@ from app.catalog.cards import PUBLIC_STATUSES
 from app.catalog.course_files import LEVELS
 from app.catalog.course_pages import ALL_STATUSES, CoursePage, LessonLine, LessonPage
 from app.catalog.search import LONGEST_SEARCH, Sort
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.enrollment.services import NO_PROGRESS, Progress, find_opening, get_progress
 from app.errors import InvalidInput, NotFound
 from app.money import to_decimal
@@ -276,7 +276,7 @@ def show_course_report(report: CourseReport) -> dict[str, Any]:
     progress = read_progress(page.card.course_id)
     sections = show_sections(page.sections, course_slug=page.card.slug, open_since=since, progress=progress)
     own_progress = show_progress(sections, page, progress) if since is not None else None
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     view = _show_course_page(page, own_progress)
     return {
         "course": view,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 
 from app import clock
 from app.accounts.emails import normalize_email
@@ -26,7 +26,7 @@ from app.checkout.choices import (
 )
 from app.checkout.consents import list_consents
 from app.checkout.quote import Quote, make_quote
-from app.config import CONSENTS, Settings
+from app.config import CONSENTS, current_settings
 from app.errors import AppError, InvalidInput
 from app.site.came_from import read_came
 from app.site.shapes import shape_choice
@@ -92,7 +92,7 @@ def shape_checkout(price_id: str, *, buyer_key: str, error: AppError | None) -> 
     quote, code_error = _quote(choice, quantity=quantity, code=code, buyer_key=buyer_key)
     if code_error is not None:
         errors.setdefault(code_error.field or "code", code_error.sentence)
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return {
         "course": course,
         "offer": offer,
@@ -173,7 +173,7 @@ def _read_text(name: str) -> str:
 
 
 def _time_zone() -> ZoneInfo:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     return ZoneInfo(settings.site_timezone)
 
 

@@ -19,6 +19,7 @@ from app.checkout.orders import (
 )
 from app.checkout.resend import resend_order_mails
 from app.checkout.seat_orders import summarize_seats
+from app.checkout.withdrawals import find_withdrawal
 from app.errors import InvalidInput, NotFound
 from app.extensions import limiter
 from app.reports.library import LibraryCourse, get_library
@@ -92,6 +93,14 @@ def find_order() -> str | tuple[str, int]:
     return render_template("find_order.html", sent=True)
 
 
+def _withdraw_url(public_id: str) -> str | None:
+    """Where to withdraw from the contract: while the right lasts, and afterwards to see what was declared."""
+    found = find_withdrawal(public_id)
+    if found is None or (found[0].withdrawn_at is None and found[0].verdict != "in_time"):
+        return None
+    return url_for("site.show_withdrawal", token=found[1])
+
+
 def _seats_url(order: OrderView) -> str:
     return url_for("site.seats", order=order.public_id)
 
@@ -106,6 +115,7 @@ def _render_order(found: OrderView, shaped: dict[str, Any], *, seats_url: str | 
         seats=summarize_seats(order_ids=[found.id]).get(found.id) if seats_url is not None else None,
         seats_url=seats_url,
         refund_until=found.refund_until,
+        withdraw_url=_withdraw_url(found.public_id),
         access_url=url_for("site.access", token=make_access_token(found.public_id, found.link_version)),
     )
 

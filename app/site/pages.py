@@ -2,12 +2,13 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from flask import Response, url_for
 from markupsafe import Markup
 
+from app.config import current_settings
 from app.errors import NotFound
 from app.front_matter import read_front_matter
 from app.markdown import render_markdown
@@ -18,7 +19,7 @@ from app.site.viewer import cacheable, canonical_url, render_page
 FOLDER = Path(__file__).parent / "pages"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
-CLOSED_PATHS = ("/access", "/admin", "/account", "/checkout", "/seats", "/newsletter", "/dev")
+CLOSED_PATHS = ("/access", "/admin", "/account", "/checkout", "/seats", "/newsletter", "/withdraw", "/dev")
 
 
 class StandingPage(NamedTuple):
@@ -41,7 +42,13 @@ def read_standing_page(name: str) -> StandingPage:
 @blueprint.get("/pages/<slug>")
 def page(slug: str) -> Response:
     standing = read_standing_page(slug)
-    return render_page("page.html", facts=standing, values=standing._asdict)
+    return render_page("page.html", facts=standing, values=lambda: _fill_in(standing))
+
+
+def _fill_in(standing: StandingPage) -> dict[str, Any]:
+    """The page with the shop's present terms in its text."""
+    days = str(current_settings().refund_days)
+    return {"title": standing.title, "body_html": standing.body_html.replace("{refund_days}", days)}
 
 
 @blueprint.get("/sitemap.xml")

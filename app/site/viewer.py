@@ -17,8 +17,9 @@ from app.accounts.permissions import list_permissions
 from app.accounts.sessions import current_user_or_none, has_session_cookie
 from app.caching import keep_public
 from app.checkout.orders import list_guest_open_since
-from app.config import Settings
+from app.config import Settings, current_settings
 from app.enrollment.services import list_open_since
+from app.site.brand import brand_css_url, logo_url
 from app.site.browser import list_browser_orders
 from app.site.drawings import cover_url
 from app.site.media import picture_srcset
@@ -38,7 +39,6 @@ __all__ = [
 
 PRIVATE = "private, no-store"
 HTML = "text/html; charset=utf-8"
-TAGLINE = "Practical courses that end with something that runs."
 # Kept with the request, not in g: in tests and commands an app context outlives a request.
 VIEWER_KEY = "tuition.viewer"
 OWNED_KEY = "tuition.owned_since"
@@ -56,11 +56,14 @@ class Viewer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """The shop's own names."""
+    """The shop's own names and looks. logo_url, brand_css_url: "" for the design's own."""
 
     name: str
     tagline: str
     url: str
+    has_withdrawal: bool
+    logo_url: str
+    brand_css_url: str
 
 
 def init_app(app: Flask) -> None:
@@ -107,8 +110,8 @@ def list_owned_since() -> dict[int, datetime]:
 def render_page(template: str, *, facts: Hashable, values: Callable[[], dict[str, Any]]) -> Response:
     """Answer with a page that visitors share and people signed in see as theirs.
 
-    facts is all the page is made of, read for this request; values turns them into what the template takes. Equal
-    facts at the same path give visitors the page made before.
+    facts is all the page is made of beside the settings in force, read for this request; values turns them into what
+    the template takes. Equal facts at the same path give visitors the page made before.
     """
 
     def render() -> str:
@@ -117,7 +120,7 @@ def render_page(template: str, *, facts: Hashable, values: Callable[[], dict[str
     if has_session_cookie():
         return cacheable(make_response(render()))
     memory: PageMemory = current_app.extensions["page_memory"]
-    key = (template, request.path, facts)
+    key = (template, request.path, current_settings(), facts)
     page = memory.find(key) or memory.keep(key, render())
     return _answer_remembered(page)
 
@@ -145,11 +148,21 @@ def canonical_url(path: str) -> str:
     return settings.public_url + path
 
 
+def _describe_site(settings: Settings) -> Site:
+    return Site(
+        name=settings.site_name,
+        tagline=settings.site_tagline,
+        url=settings.public_url,
+        has_withdrawal=settings.has_withdrawal,
+        logo_url=logo_url(settings),
+        brand_css_url=brand_css_url(settings),
+    )
+
+
 def _context() -> dict[str, Any]:
-    settings: Settings = current_app.config["SETTINGS"]
     return {
         "viewer": get_viewer() if has_request_context() else None,
-        "site": Site(name=settings.site_name, tagline=TAGLINE, url=settings.public_url),
+        "site": _describe_site(current_settings()),
     }
 
 

@@ -50,7 +50,21 @@ FINDINGS = """
 INSERT INTO findings (key, order_id, kind, detail, created_at)
 SELECT 'f' || n, n, 'oversold', 'Look at it', now() FROM generate_series(1, 20) AS n
 """
-TABLES = ("orders", "order_items", "ledger_entries", "checkout_attempts", "promotion_redemptions", "findings")
+WITHDRAWALS = """
+INSERT INTO withdrawal_requests (public_id, order_id, is_proved, verdict, items, ends_at, refund_state, created_at)
+SELECT 'wdr_' || n, n, true, CASE WHEN n % 10 = 0 THEN 'late' ELSE 'in_time' END, '[]', now(),
+    CASE WHEN n % :rare = 0 THEN 'by_hand' ELSE 'asked' END, now() - n * interval '5 minutes'
+FROM generate_series(1, :rows) AS n
+"""
+TABLES = (
+    "orders",
+    "order_items",
+    "ledger_entries",
+    "checkout_attempts",
+    "promotion_redemptions",
+    "findings",
+    "withdrawal_requests",
+)
 
 
 COURSES = """
@@ -128,7 +142,7 @@ def fill_orders(rows: int) -> str:
         "rare_product": rare_price.product_id, "code": code.id,
     }  # fmt: skip
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in (ORDERS, ITEMS, LEDGER, ATTEMPTS, REDEMPTIONS, FINDINGS):
+        for statement in (ORDERS, ITEMS, LEDGER, ATTEMPTS, REDEMPTIONS, FINDINGS, WITHDRAWALS):
             names = {name: value for name, value in values.items() if f":{name}" in statement}
             connection.execute(text(statement), names)
         for table in TABLES:

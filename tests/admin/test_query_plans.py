@@ -17,6 +17,7 @@ from app.db import db
 from app.enrollment.manual_grants import select_free_seats
 from app.paging import PAGE_SIZE
 from app.reports.order_lists import OrderQuery, select_orders
+from app.reports.withdrawals import select_withdrawals
 from tests.admin.big_tables import fill_orders
 from tests.conftest import empty_database
 from tests.databases import DATABASE
@@ -31,6 +32,10 @@ Case = tuple[Callable[[], Select[Any]], str]
 
 def orders(**query: Any) -> Case:
     return lambda: select_orders(OrderQuery(**query)).limit(PAGE_SIZE), "orders"
+
+
+def withdrawals(view: str) -> Case:
+    return lambda: select_withdrawals(view).limit(PAGE_SIZE), "withdrawal_requests"
 
 
 CASES: dict[str, Case] = {
@@ -62,6 +67,9 @@ CASES: dict[str, Case] = {
     "orders by customer's id": orders(text="cus_4711"),
     "orders by invoice": orders(text="in_4711"),
     "orders by our own id": orders(text="ord_4711"),
+    "withdrawals": withdrawals(""),
+    "withdrawals to decide": withdrawals("open"),
+    "withdrawals without a right": withdrawals("late"),
     "free seats": (lambda: select_free_seats().limit(PAGE_SIZE), "grants"),
 }
 

@@ -39,6 +39,7 @@ PATHS = {
     "search by charge": "/admin/search?q=ch_4711",
     "search by name": "/admin/search?q=last4711",
     "one order": "/admin/orders/ord_4711",
+    "withdrawals": "/admin/orders/withdrawals",
     "given without payment": "/admin/orders/free-seats",
 }
 # Not lists: these add up a span's money, so what they cost grows with the span. Printed, not judged.

@@ -86,6 +86,7 @@ def test_click_on_enroll_writes_the_order_its_item_its_hold_and_its_attempt(
         "customer_name": "",
         "country": None,
         "link_version": 1,
+        "withdrawal_days": None,
         "livemode": False,
         "currency": "usd",
         "subtotal_amount": 2000,

@@ -37,6 +37,15 @@ RECEIPT = {
     "button_url": {"path": "/account/courses", "purpose": "", "value": ""},
 }
 DATA: dict[str, dict[str, Any]] = {
+    "mail_trial": {"sent_at": "2026-11-22T16:48:00+00:00", "sender": "hello@example.org"},
+    "withdrawal": {
+        "order_number": "TU-1001",
+        "items": [{"title": "Course A", "quantity": 1}, {"title": "Course B", "quantity": 3}],
+        "withdrawn_at": "2026-11-22T16:48:00+00:00",
+        "last_day": "2026-12-06T23:59:59+00:00",
+        "verdict": "in_time",
+        "refund_state": "by_hand",
+    },
     "receipt": RECEIPT,
     "claim_seat": {
         "titles": ["Course A", "Course B"],
@@ -93,6 +102,8 @@ DATA: dict[str, dict[str, Any]] = {
     "newsletter_welcome": {"unsubscribe_url": SIGNED},
 }
 SUBJECTS = {
+    "mail_trial": "A test mail from NextSkill Lab",
+    "withdrawal": "We received your withdrawal, order TU-1001",
     "course_given": "Course A is open for you",
     "order_move": "Take over order TU-1001",
     "order_moved": "Order TU-1001 has moved to another address",

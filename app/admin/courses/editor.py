@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import current_app, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts import permissions as p
@@ -16,7 +16,7 @@ from app.catalog.curriculum import list_curriculum, list_deleted_parts
 from app.catalog.preview_links import VALID_FOR, make_preview_token
 from app.catalog.price_facts import list_active_prices
 from app.catalog.services import create_course, ensure_categories
-from app.config import Settings
+from app.config import current_settings
 from app.errors import AppError
 
 FIX, CONFLICT = 422, 409
@@ -79,7 +79,7 @@ def save_course(public_id: str) -> ResponseReturnValue:
 
 def show_editor(course: EditedCourse, form: CourseForm, *, is_dirty: bool = False) -> str:
     """The editor's page. is_dirty: the form holds what is not saved."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     preview_path = url_for("site.preview_course", token=make_preview_token(course.public_id))
     return render_template(
         "admin/courses/editor.html",

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Response, current_app, render_template, request, stream_with_context
+from flask import Response, render_template, request, stream_with_context
 
 from app import clock
 from app.accounts import permissions as p
 from app.admin.blueprint import page
 from app.admin.listing import Filter, ListSpec, ListState, View, read_list_state
-from app.config import Settings
+from app.config import current_settings
 from app.formatting import money
 from app.reports.order_files import ORDER_STATES
 from app.reports.order_lists import (
@@ -133,7 +133,7 @@ def _begin_of(day: str, *, days: int = 0) -> datetime | None:
     """When a day of the shop's begins, as UTC; days later with days. None for "" and for a day beyond the calendar."""
     if not day:
         return None
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     try:
         begin = datetime.combine(
             date.fromisoformat(day) + timedelta(days=days), time(), tzinfo=ZoneInfo(settings.site_timezone)

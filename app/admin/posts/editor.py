@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from flask import current_app, jsonify, redirect, render_template, request, url_for
+from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
@@ -27,7 +27,7 @@ from app.blog.working_copies import (
     list_other_writers,
 )
 from app.catalog.services import ensure_categories
-from app.config import Settings
+from app.config import current_settings
 from app.errors import AppError
 from app.formatting import datetime_short
 from app.markdown import render_markdown
@@ -54,7 +54,7 @@ def new_post() -> str:
 def create_draft_post() -> ResponseReturnValue:
     form = NewPostForm()
     if form.validate():
-        title, settings = " ".join((form.title.data or "").split()), current_app.config["SETTINGS"]
+        title, settings = " ".join((form.title.data or "").split()), current_settings()
         try:
             topic_id = ensure_categories([form.category])[form.category]
             author = current_staff().name or settings.site_name
@@ -121,7 +121,7 @@ def preview_post_text() -> ResponseReturnValue:
 
 def show_editor(post: EditedPost, form: PostForm, *, is_dirty: bool = False, copy: WorkingCopy | None = None) -> str:
     """The editor's page. is_dirty: the form holds what is not saved; copy: what the server kept of it earlier."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     own_token = make_post_preview_token(post.public_id, user_id=current_staff().id)
     shared_path = url_for("site.preview_post", token=make_post_preview_token(post.public_id))
     revisions = list_revisions(post.post_id, limit=LATEST_REVISIONS + 1)
