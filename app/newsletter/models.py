@@ -28,4 +28,4 @@ class Subscriber(Base):
     request_count: Mapped[int] = mapped_column(default=1)
     requested_at: Mapped[datetime] = mapped_column(UTCDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none until confirmed
-    unsubscribed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while subscribed
+    unsubscribed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none while subscribed

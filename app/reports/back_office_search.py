@@ -49,8 +49,9 @@ class Hits:
 
         So do a learner and their orders: an order's page leads to its learner.
         """
-        beside = 0 if self.orders else len(self.people) + (1 if self.event else 0)
-        return len(self.orders) + len(self.courses) + beside
+        buyers = {order.email for order in self.orders}
+        others = [person for person in self.people if person.email not in buyers]
+        return len(self.orders) + len(self.courses) + len(others) + (1 if self.event and not self.orders else 0)
 
 
 def search_orders(text: str) -> tuple[OrderListRow, ...]:

@@ -69,6 +69,7 @@ def upgrade():
         batch_op.create_check_constraint(op.f("ck_subscribers_status"), STATUSES.format(", 'erased'"))
         batch_op.create_index("ix_subscribers_status", ["status", "id"])
         batch_op.create_index(op.f("ix_subscribers_source"), ["source"])
+        batch_op.create_index(op.f("ix_subscribers_unsubscribed_at"), ["unsubscribed_at"])
     op.create_index(
         "ix_subscribers_email_prefix", "subscribers", ["email"], postgresql_ops={"email": "varchar_pattern_ops"}
     )
@@ -79,6 +80,7 @@ def downgrade():
     op.execute("DELETE FROM subscribers WHERE status = 'erased'")
     op.drop_index("ix_subscribers_email_prefix", table_name="subscribers")
     with op.batch_alter_table("subscribers") as batch_op:
+        batch_op.drop_index(op.f("ix_subscribers_unsubscribed_at"))
         batch_op.drop_index(op.f("ix_subscribers_source"))
         batch_op.drop_index("ix_subscribers_status")
         batch_op.drop_constraint(op.f("ck_subscribers_status"), type_="check")

@@ -16,4 +16,12 @@ ROUTES = {
     ("POST", "/admin/people/<public_id>/open"): WRITE,
     ("POST", "/admin/people/<public_id>/claim-link"): "orders:write",
     ("POST", "/admin/people/<public_id>/receipt"): "orders:write",
+    ("GET", "/admin/newsletter"): READ,
+    ("GET", "/admin/newsletter/export.csv"): READ,
+    ("GET", "/admin/newsletter/<public_id>"): READ,
+    ("POST", "/admin/newsletter/<public_id>/confirmation"): WRITE,
+    ("POST", "/admin/newsletter/<public_id>/unsubscribe"): WRITE,
+    ("GET", "/admin/newsletter/<public_id>/erase"): WRITE,
+    ("POST", "/admin/newsletter/<public_id>/erase"): WRITE,
+    ("POST", "/admin/newsletter/<public_id>/allow"): WRITE,
 }
