@@ -50,7 +50,7 @@ def read_slice(statement: Select[Any], order: Order, cursor: Cursor, *, size: in
 
     A cursor whose row is gone gives the first page.
     """
-    place = _find_place(order, cursor.after or cursor.before)
+    place = find_place(order, cursor.after or cursor.before)
     is_back = place is not None and not cursor.after
     found = list(db.session.scalars(seek(statement, order, place, is_back=is_back).limit(size + 1)))
     has_more, rows = len(found) > size, found[:size]
@@ -82,7 +82,8 @@ def count_some(statement: Select[Any]) -> int:
     return db.session.scalar(select(func.count()).select_from(rows)) or 0
 
 
-def _find_place(order: Order, public_id: str) -> tuple[Any, int] | None:
+def find_place(order: Order, public_id: str) -> tuple[Any, int] | None:
+    """Where a row stands, (column, id); None for "" and for a row that is gone."""
     if not public_id:
         return None
     row = db.session.execute(select(order.column, order.id).where(order.public_id == public_id)).one_or_none()
