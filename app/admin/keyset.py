@@ -16,8 +16,10 @@ def read_cursor() -> Cursor:
     return Cursor(after=request.args.get("after", "")[:LONGEST_ID], before=request.args.get("before", "")[:LONGEST_ID])
 
 
-def tell_count(count: int, noun: tuple[str, str]) -> str:
-    """ "1 learner", "12 learners", "More than 1,000 learners"."""
+def tell_count(count: int | None, noun: tuple[str, str]) -> str:
+    """ "1 learner", "12 learners", "More than 1,000 learners"; "" where nobody counted."""
+    if count is None:
+        return ""
     if count > MOST_COUNTED:
         return f"More than {MOST_COUNTED:,} {noun[1]}"
     return f"{count:,} {noun[0] if count == 1 else noun[1]}"

@@ -52,14 +52,14 @@ SORTS = {"asked": True, "email": False}
 @page("/newsletter", needs=p.PEOPLE_READ)
 def newsletter() -> str:
     state, period = _read_state(), read_period()
-    found, count = list_subscribers(_make_query(state), read_cursor())
+    found = list_subscribers(_make_query(state), read_cursor())
     growth = read_growth(period)
     return render_template(
         "admin/newsletter/list.html",
         state=state,
         counts=count_statuses(),
         found=found,
-        count_words=tell_count(count, ("subscriber", "subscribers")),
+        count_words=tell_count(found.count, ("subscriber", "subscribers")),
         status_words=STATUS_WORDS,
         period=period,
         periods=list_period_choices(period),

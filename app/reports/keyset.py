@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from app.db import db
 from app.paging import PAGE_SIZE
@@ -28,11 +28,15 @@ class Cursor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slice(Generic[Row]):
-    """A page; newer and older are cursors for its neighbors, "" where there is none."""
+    """A page; newer and older are cursors for its neighbors, "" where there is none.
+
+    count: how many rows there are in all, up to one more than MOST_COUNTED; None but on the first page.
+    """
 
     rows: Sequence[Row]
     newer: str = ""
     older: str = ""
+    count: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,15 +52,17 @@ class Order:
 def read_slice(statement: Select[Any], order: Order, cursor: Cursor, *, size: int = PAGE_SIZE) -> Slice[Any]:
     """A page of a statement that selects one entity with a public_id, without an order of its own.
 
-    A cursor whose row is gone gives the first page.
+    A cursor whose row is gone gives the first page. Only the first page counts: what costs is asked once for both.
     """
     place = find_place(order, cursor.after or cursor.before)
-    is_back = place is not None and not cursor.after
+    if place is None:
+        return _read_first(statement, order, size)
+    is_back = not cursor.after
     found = list(db.session.scalars(seek(statement, order, place, is_back=is_back).limit(size + 1)))
     has_more, rows = len(found) > size, found[:size]
     if is_back:
         rows.reverse()
-    has_newer, has_older = (has_more, True) if is_back else (place is not None, has_more)
+    has_newer, has_older = (has_more, True) if is_back else (True, has_more)
     return Slice(
         rows=rows,
         newer=rows[0].public_id if rows and has_newer else "",
@@ -76,15 +82,18 @@ def seek(
     return statement.order_by(*(each.desc() if is_down else each.asc() for each in columns))
 
 
-def count_some(statement: Select[Any]) -> int:
-    """How many rows, up to one more than MOST_COUNTED."""
-    rows = statement.order_by(None).limit(MOST_COUNTED + 1).subquery()
-    return db.session.scalar(select(func.count()).select_from(rows)) or 0
-
-
 def find_place(order: Order, public_id: str) -> tuple[Any, int] | None:
     """Where a row stands, (column, id); None for "" and for a row that is gone."""
     if not public_id:
         return None
     row = db.session.execute(select(order.column, order.id).where(order.public_id == public_id)).one_or_none()
     return (row[0], row[1]) if row is not None else None
+
+
+def _read_first(statement: Select[Any], order: Order, size: int) -> Slice[Any]:
+    ids = list(db.session.scalars(seek(statement, order).with_only_columns(order.id).limit(MOST_COUNTED + 1)))
+    entity = statement.column_descriptions[0]["entity"]
+    shown = ids[:size]
+    found = {row.id: row for row in db.session.scalars(select(entity).where(order.id.in_(shown)))}
+    rows = [found[row_id] for row_id in shown if row_id in found]
+    return Slice(rows=rows, older=rows[-1].public_id if rows and len(ids) > size else "", count=len(ids))

@@ -5,7 +5,7 @@ yet are a view of their own: rows of orders, one for each address.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from app.db import db
 from app.enrollment.manual_grants import BY_HAND
 from app.enrollment.models import Grant
 from app.money import to_decimal
-from app.reports.keyset import Cursor, Order, Slice, count_some, read_slice, seek
+from app.reports.keyset import Cursor, Order, Slice, read_slice, seek
 from app.reports.ledger_export import quote_formula
 from app.reports.order_lists import CHARGED
 from app.reports.order_search import match_orders
@@ -91,11 +91,10 @@ class PersonCsvRow:
 CSV_COLUMNS = tuple(field.name for field in fields(PersonCsvRow))
 
 
-def list_people(query: PeopleQuery, cursor: Cursor) -> tuple[Slice[PersonRow], int]:
-    """A page of the list, and how many fit, up to one more than keyset.MOST_COUNTED."""
-    statement = select_people(query)
-    found = read_slice(statement, make_order(query), cursor)
-    return Slice(rows=_shape(query, found.rows), newer=found.newer, older=found.older), count_some(statement)
+def list_people(query: PeopleQuery, cursor: Cursor) -> Slice[PersonRow]:
+    """A page of the list."""
+    found = read_slice(select_people(query), make_order(query), cursor)
+    return replace(found, rows=_shape(query, found.rows))
 
 
 def select_people(query: PeopleQuery) -> Select[Any]:

@@ -34,12 +34,14 @@ FOLDED = ("since", "until")
 @page("/people", needs=p.PEOPLE_READ)
 def people() -> str:
     state = _read_state()
-    found, count = list_people(_make_query(state), read_cursor())
+    found = list_people(_make_query(state), read_cursor())
     return render_template(
         "admin/people/list.html",
         state=state,
         found=found,
-        count_words=tell_count(count, ("learner", "learners") if state.view != GUESTS else ("address", "addresses")),
+        count_words=tell_count(
+            found.count, ("learner", "learners") if state.view != GUESTS else ("address", "addresses")
+        ),
         folded=FOLDED,
         state_words=STATE_WORDS,
     )
