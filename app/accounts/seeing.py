@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request, session
 
 from app.accounts.models import User
 from app.accounts.revocation import find_session_id
-from app.accounts.sessions import current_user_or_none, has_session_cookie, present_token
+from app.accounts.sessions import SignInNeeded, current_user_or_none, has_session_cookie, present_token
 from app.accounts.site_views import SiteViewing, find_site_view, start_site_view
 from app.db import refuse_writes
 from app.errors import AppError
@@ -58,10 +58,10 @@ def current_site_view() -> SiteViewing | None:
 
 
 def begin_site_view(*, staff: User, learner_public_id: str, reason: str) -> None:
-    """Begin in this browser. Raises NotFound, CannotSeeAs."""
+    """Begin in this browser. Raises NotFound, CannotSeeAs, SignInNeeded where its sign-in ended a moment ago."""
     session_id = find_session_id(token=present_token())
     if session_id is None:
-        raise LookingOnly(staff.name)
+        raise SignInNeeded
     session[KEY] = start_site_view(
         staff_id=staff.id, user_session_id=session_id, learner_public_id=learner_public_id, reason=reason
     )

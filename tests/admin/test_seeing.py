@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from werkzeug.routing import Rule
 
 from app.accounts.models import SiteView, User, UserSession
@@ -319,6 +320,18 @@ def test_two_that_begin_at_once_leave_one_open(app: Flask) -> None:
     views = db.session.scalars(select(SiteView)).all()
     assert (len(views), len([each for each in views if each.ended_at is None])) == (2, 1)
     assert [each[0] for each in entries()] == ["site_view.started", "site_view.ended", "site_view.started"]
+
+
+def test_control_without_the_lock_the_database_refuses_the_second(app: Flask) -> None:
+    staff, learner = Staff(app, "support"), make_person()
+    see_as(staff, learner)
+    first = db.session.scalars(select(SiteView)).one()
+    values = {
+        name: getattr(first, name) for name in ("staff_id", "learner_id", "user_session_id", "started_at", "ends_at")
+    }
+
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.add(SiteView(public_id="view_2", reason="", **values))
 
 
 def test_what_staff_bought_in_this_browser_is_not_shown_as_the_learners(app: Flask) -> None:
