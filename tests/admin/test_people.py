@@ -284,3 +284,17 @@ def test_somebody_who_is_not_there_is_404(app: Flask) -> None:
     learner = make_user(email="new@example.org")
     assert "No course to explain" in staff.get(f"{LIST}/{learner.public_id}/access").text
     assert "Nothing was bought" in staff.get(f"{LIST}/{learner.public_id}").text
+
+
+def test_a_guests_order_leads_to_the_account_of_its_address(app: Flask, shop: Shop) -> None:
+    started = shop.buy(make_course(), email="ana@example.org")
+    staff = Staff(app, "support")
+    order = f"/admin/orders/{started.order_public_id}"
+
+    assert f'href="{LIST}?view=guests&amp;q=ana%40example.org"' in staff.get(f"{LIST}?q=ana@example.org").text
+    assert f'href="{LIST}/usr_' not in staff.get(order).text
+    learner = make_user(email="ana@example.org")
+
+    assert f'href="{LIST}/{learner.public_id}"' in staff.get(order).text
+    assert f'href="{LIST}?q=ana@example.org"' in staff.get("/admin/orders").text
+    assert f'href="{LIST}?q=' not in Staff(app, "editor").get("/admin/").text
