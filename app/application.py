@@ -5,6 +5,7 @@ from sqlalchemy.orm import configure_mappers
 
 from app import accounts, admin, api, audit, cli, db, errors, http, metrics, payments, queue, site, webhooks
 from app import settings as shop_settings
+from app.accounts import tasks as accounts_tasks
 from app.blog import models as blog_models
 from app.blog import reads
 from app.catalog import models as catalog_models
@@ -25,6 +26,7 @@ from app.newsletter import models as newsletter_models
 # Models, tasks, ways of counting and the storage of limits register themselves when they are imported.
 REGISTERED = (
     ThreadSafeMemoryStorage,
+    accounts_tasks,
     blog_models,
     catalog_models,
     catalog_tasks,

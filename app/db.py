@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -31,6 +32,9 @@ LOCK_WAIT_SECONDS = 5
 CONFLICT_ATTEMPTS = 5
 # serialization_failure, deadlock_detected, lock_not_available
 POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+
+# Why nothing may be written now; None where it may. Whoever sets it answers for taking it away again.
+_refusal: ContextVar[AppError | None] = ContextVar("refusal", default=None)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,6 +98,11 @@ def make_public_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
+def refuse_writes(refusal: AppError | None) -> None:
+    """From here on transaction() raises this refusal in place of writing; None lets it write again."""
+    _refusal.set(refusal)
+
+
 def in_transaction() -> bool:
     """Whether a transaction() is open in this context; the gateway refuses the network then."""
     return bool(db.session().info.get("is_writing"))
@@ -113,6 +122,9 @@ def transaction() -> Iterator[Session]:
     Takes SQLite's write lock at the start and waits for it; refuses to nest; must hold no network call. Rows read
     before it may be stale: read again what you change. Pair it with retry_conflicts: PostgreSQL may find a deadlock.
     """
+    refusal = _refusal.get()
+    if refusal is not None:
+        raise refusal
     session: Session = db.session()
     if session.info.get("is_writing"):
         raise NestedTransaction("transaction() inside transaction()")

@@ -10,7 +10,7 @@ from flask import Flask, request
 from flask_security import MailUtil, SQLAlchemyUserDatastore, url_for_security
 from flask_security.mail_util import EmailValidateException
 
-from app.accounts import models, sessions
+from app.accounts import models, seeing, sessions
 from app.accounts.emails import normalize_email
 from app.accounts.passwords import ARGON2_OPTIONS, LONGEST_PASSWORD, SHORTEST_PASSWORD
 from app.accounts.revocation import SESSION_LIFETIME
@@ -79,6 +79,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     security.init_app(app, datastore, register_blueprint=False)
     _leave_visitors_alone(app)
     sessions.init_app(app)
+    seeing.init_app(app)
     app.context_processor(lambda: {"security": security, "url_for_security": url_for_security})
 
 

@@ -3,10 +3,16 @@
 from datetime import datetime
 
 from flask_security import RoleMixin, UserMixin
-from sqlalchemy import JSON, Column, ForeignKey, String, Table
+from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, UTCDateTime
+
+IS_OPEN = text("ended_at IS NULL")
+IS_CLOSED = text("NOT active")
+IS_UNPROVED = text("confirmed_at IS NULL")
+# The words of a name; PostgreSQL takes only this very expression for the search's index.
+NAME_WORDS = text("to_tsvector('simple', name)")
 
 user_roles = Table(
     "user_roles",
@@ -31,6 +37,14 @@ class User(Base, UserMixin):
     """A person with an account. The address is stored normalized (lower case, IDN in ASCII) and is one identity."""
 
     __tablename__ = "users"
+    __table_args__ = (
+        Index("ix_users_name", "name", "id"),
+        # Addresses by how they begin: the unique index is in the order of the database's language.
+        Index("ix_users_email_prefix", "email", postgresql_ops={"email": "varchar_pattern_ops"}),
+        Index("ix_users_closed", "id", sqlite_where=IS_CLOSED, postgresql_where=IS_CLOSED),
+        Index("ix_users_unproved", "id", sqlite_where=IS_UNPROVED, postgresql_where=IS_UNPROVED),
+        Index("ix_users_name_words", NAME_WORDS, postgresql_using="gin").ddl_if(dialect="postgresql"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
@@ -71,6 +85,39 @@ class SignInLink(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none until used or replaced
+
+
+class SiteView(Base):
+    """A member of staff looking at the site as somebody else sees it, in one sign-in of theirs, for half an hour."""
+
+    __tablename__ = "site_views"
+    __table_args__ = (
+        # One at a time: a second one that begins ends the first.
+        Index("uq_site_views_open", "staff_id", unique=True, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+        Index("ix_site_views_ends", "ends_at", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_session_id: Mapped[int] = mapped_column(ForeignKey("user_sessions.id", ondelete="CASCADE"), index=True)
+    learner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UTCDateTime)  # at the latest
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while it lasts
+
+
+class UserNote(Base):
+    """What the team wrote down about a person; only the team sees it."""
+
+    __tablename__ = "user_notes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class ApiKey(Base):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts.models import User, UserSession
+from app.accounts.site_views import end_views_of_sessions
 from app.db import db, retry_conflicts, transaction
 
 SESSION_LIFETIME = timedelta(days=30)
@@ -37,11 +38,13 @@ def start_session(*, user_id: int, user_agent: str = "") -> str:
 def revoke_session(*, token: str) -> None:
     """End one session. Safe to call again or with a token that never was."""
     with transaction() as session:
-        session.execute(
+        ended = session.scalars(
             update(UserSession)
             .where(UserSession.token_hash == _hash(token), UserSession.revoked_at.is_(None))
             .values(revoked_at=clock.now())
-        )
+            .returning(UserSession.id)
+        ).all()
+        end_views_of_sessions(session, ended)
 
 
 @retry_conflicts
@@ -59,6 +62,7 @@ def end_sessions(session: Session, *, user_id: int) -> int:
         .values(revoked_at=clock.now())
         .returning(UserSession.id)
     ).all()
+    end_views_of_sessions(session, ended)
     return len(ended)
 
 
@@ -72,6 +76,13 @@ def find_session_user(*, token: str, uniquifier: str) -> User | None:
         .execution_options(populate_existing=True)
     )
     return db.session.scalar(query)
+
+
+def find_session_id(*, token: str) -> int | None:
+    """The row of the live session that the token opens."""
+    return db.session.scalar(
+        select(UserSession.id).where(*_is_live(clock.now()), UserSession.token_hash == _hash(token))
+    )
 
 
 def list_sessions(*, user_id: int) -> list[UserSession]:

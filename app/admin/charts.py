@@ -42,11 +42,14 @@ class BarChart:
 
 
 def draw_bars(
-    labels: Sequence[str], values: Sequence[int], before: Sequence[int], *, currency: str,
+    labels: Sequence[str], values: Sequence[int], before: Sequence[int], *, currency: str = "",
     show: Callable[[int], str], show_short: Callable[[int], str], before_label: str,
 ) -> BarChart:  # fmt: skip
-    """A bar for each value, and the period before as a line. Amounts in minor units of currency; below zero is zero."""
-    step = choose_step(max([*values, *before, 0]), exponent(currency))
+    """A bar for each value, and the period before as a line. Amounts in minor units of currency; below zero is zero.
+
+    Without a currency the values are counts.
+    """
+    step = choose_step(max([*values, *before, 0]), exponent(currency) if currency else 0)
     top = step * GRID_STEPS
 
     def height_of(value: int) -> float:

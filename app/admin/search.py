@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.accounts import permissions as p
 from app.admin.blueprint import ANY, may, page
 from app.admin.listing import LONGEST_SEARCH
-from app.reports.back_office_search import Hits, find_event_id, search_courses, search_orders
+from app.reports.back_office_search import Hits, find_event_id, find_people, search_courses, search_orders
 
 
 @page("/search", needs=ANY)
@@ -23,6 +23,7 @@ def _search(text: str) -> Hits:
     return Hits(
         orders=search_orders(text) if may(p.ORDERS_READ) else (),
         courses=search_courses(text) if may(p.CONTENT_READ) else (),
+        people=find_people(text) if may(p.PEOPLE_READ) else (),
         event=find_event_id(text) if may(p.STRIPE_READ) and "admin.event" in current_app.view_functions else "",
     )
 
@@ -32,4 +33,6 @@ def _address_of(hits: Hits) -> str:
         return url_for("admin.order", public_id=hits.orders[0].public_id)
     if hits.courses:
         return url_for("admin.course_editor", public_id=hits.courses[0].public_id)
+    if hits.people:
+        return url_for("admin.person", public_id=hits.people[0].public_id)
     return url_for("admin.event", event=hits.event)

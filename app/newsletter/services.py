@@ -1,5 +1,6 @@
 """Joining and leaving the newsletter: double opt-in, the same answer for every address, every step repeatable."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.accounts.emails import normalize_email
-from app.accounts.mails import queue_capped
+from app.accounts.mails import queue_capped, write_and_forget
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
 from app.mail.services import queue_message
 from app.newsletter.models import Subscriber
@@ -21,6 +22,7 @@ CONFIRM_MAILS_PER_DAY = 3
 # Leaving must work from any issue ever sent (RFC 8058 asks for at least 60 days).
 FOREVER_SECONDS = 100 * 365 * 24 * 3600
 LONGEST_SOURCE = 200
+GONE = ("unsubscribed", "erased")
 
 log = structlog.get_logger()
 
@@ -30,32 +32,33 @@ def subscribe(*, email: str, source: str) -> None:
     """Ask the owner of an address by mail whether they want the newsletter. Raises InvalidInput (field "email").
 
     Known, waiting, confirmed or gone: the caller cannot tell. A confirmed address gets no mail, others at most
-    CONFIRM_MAILS_PER_DAY.
+    CONFIRM_MAILS_PER_DAY. An address that was erased gets none: whoever types it in may be anybody.
     """
     address = normalize_email(email)
     moment = clock.now()
     with transaction() as session:
+        if session.scalar(select(Subscriber.id).where(Subscriber.email == erased_address(address))) is not None:
+            write_and_forget(to_address=address)
+            return
         values = {
             "public_id": make_public_id("sub"), "email": address, "status": "pending", "source": "",
             "request_count": 0, "requested_at": moment,
         }  # fmt: skip
         insert_once(Subscriber, values, unique=["email"])
-        subscriber = session.scalars(select(Subscriber).where(Subscriber.email == address).with_for_update()).one()
+        subscriber = session.scalars(
+            select(Subscriber)
+            .where(Subscriber.email == address)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).one()
         subscriber.request_count += 1
         subscriber.requested_at = moment
         if subscriber.status == "confirmed":
             return
         subscriber.status = "pending"
         subscriber.source = " ".join(source.split())[:LONGEST_SOURCE]
-        link = {
-            "path": "/newsletter/confirm/{token}", "purpose": CONFIRM_PURPOSE,
-            "value": [subscriber.public_id, _milliseconds(moment)],
-        }  # fmt: skip
         session.flush()
-        queue_capped(
-            key_prefix=f"newsletter-confirm:{subscriber.public_id}", template="newsletter_confirm",
-            to_address=address, data={"confirm_url": link}, per_day=CONFIRM_MAILS_PER_DAY,
-        )  # fmt: skip
+        queue_confirmation(subscriber)
 
 
 @retry_conflicts
@@ -87,11 +90,28 @@ def unsubscribe(*, token: str) -> Subscriber:
         subscriber = session.scalar(select(Subscriber).where(Subscriber.public_id == public_id).with_for_update())
         if subscriber is None:
             raise LinkInvalid
-        if subscriber.status != "unsubscribed":
+        if subscriber.status not in GONE:
             subscriber.status = "unsubscribed"
             subscriber.unsubscribed_at = clock.now()
             log.info("newsletter_left", subscriber=subscriber.public_id)
         return subscriber
+
+
+def queue_confirmation(subscriber: Subscriber) -> bool:
+    """Mail the link that confirms, in the caller's transaction; False when the address had its share of today."""
+    link = {
+        "path": "/newsletter/confirm/{token}", "purpose": CONFIRM_PURPOSE,
+        "value": [subscriber.public_id, _milliseconds(subscriber.requested_at)],
+    }  # fmt: skip
+    return queue_capped(
+        key_prefix=f"newsletter-confirm:{subscriber.public_id}", template="newsletter_confirm",
+        to_address=subscriber.email, data={"confirm_url": link}, per_day=CONFIRM_MAILS_PER_DAY,
+    )  # fmt: skip
+
+
+def erased_address(email: str) -> str:
+    """What stands for a (normalized) address once it was erased: the same for the same address, and not readable."""
+    return "erased:" + hashlib.sha256(email.encode()).hexdigest()
 
 
 def check_confirm_link(*, token: str) -> None:
@@ -130,7 +150,7 @@ def _find(public_id: str) -> Subscriber | None:
 
 
 def _check_confirmable(subscriber: Subscriber | None, asked_at: int) -> Subscriber:
-    if subscriber is None:
+    if subscriber is None or subscriber.status == "erased":
         raise LinkInvalid
     left_at = subscriber.unsubscribed_at
     if left_at is not None and _milliseconds(left_at) >= asked_at:

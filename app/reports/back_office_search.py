@@ -1,4 +1,4 @@
-"""The search field of the back-office: an order, a course, an event of Stripe. What may be found the caller says."""
+"""The search field of the back-office: orders, learners, courses, events. What may be found the caller says."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from app.db import db
 from app.payments.models import StripeEvent
 from app.reports.order_lists import OrderListRow, shape_order_row
 from app.reports.order_search import match_orders
+from app.reports.people_search import search_people
 
 MOST_HITS = 20
 
@@ -25,17 +26,32 @@ class CourseHit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PersonHit:
+    """A learner whom the text names."""
+
+    public_id: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hits:
     """What the text found, the newest first, at most 20 of each; event is the id of a stored event of Stripe's."""
 
     orders: tuple[OrderListRow, ...] = ()
     courses: tuple[CourseHit, ...] = ()
+    people: tuple[PersonHit, ...] = ()
     event: str = ""
 
     @property
     def count(self) -> int:
-        """How many things were found. An event and the order it is about are one: the order tells the event."""
-        return len(self.orders) + len(self.courses) + (1 if self.event and not self.orders else 0)
+        """How many things were found. An event and the order it is about are one: the order tells the event.
+
+        So do a learner and their orders: an order's page leads to its learner.
+        """
+        buyers = {order.email for order in self.orders}
+        others = [person for person in self.people if person.email not in buyers]
+        return len(self.orders) + len(self.courses) + len(others) + (1 if self.event and not self.orders else 0)
 
 
 def search_orders(text: str) -> tuple[OrderListRow, ...]:
@@ -59,6 +75,11 @@ def search_courses(text: str) -> tuple[CourseHit, ...]:
         .limit(MOST_HITS)
     )
     return tuple(CourseHit(public_id=row.public_id, title=row.title, status=row.status) for row in rows)
+
+
+def find_people(text: str) -> tuple[PersonHit, ...]:
+    """The learners with an account that the text names, newest first."""
+    return tuple(PersonHit(public_id=user.public_id, name=user.name, email=user.email) for user in search_people(text))
 
 
 def find_event_id(text: str) -> str:

@@ -65,7 +65,10 @@ class PageSeat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageCustomer:
-    """Who bought; the sums are over all paid orders of the account or address, by currency."""
+    """Who bought; the sums are over all paid orders of the account or address, by currency.
+
+    user_public_id is the account that bought, for a guest the one of the same address, "" for neither.
+    """
 
     name: str
     email: str
@@ -333,13 +336,18 @@ def _describe_customer(order: Order) -> PageCustomer:
     return PageCustomer(
         name=order.customer_name or (user.name if user is not None else ""),
         email=order.email or "",
-        user_public_id=user.public_id if user is not None else "",
+        user_public_id=user.public_id if user is not None else _find_account(order.email),
         since=user.created_at if user is not None else None,
         order_count=sum(count for _, count, _ in rows),
         paid_amounts=tuple((currency, int(amount or 0)) for currency, _, amount in rows),
         newsletter=NEWSLETTER_WORDS.get(status or "", "Not subscribed"),
         gift_to=gift.recipient_email if gift is not None else "",
     )
+
+
+def _find_account(email: str | None) -> str:
+    """The account of a guest's address, which has the purchase once it proves the address; "" for none."""
+    return db.session.scalar(select(User.public_id).where(User.email == email)) or "" if email is not None else ""
 
 
 def _list_touches(order_id: int) -> list[PageTouch]:

@@ -4,6 +4,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.accounts.models import User
+from app.accounts.seeing import is_seeing_as_other
 from app.accounts.sessions import current_user_or_none, require_user
 from app.checkout.claim_links import resend_claim_link
 from app.checkout.errors import AmountMismatch
@@ -55,6 +56,8 @@ def account_access(slug: str) -> Response:
 
 def _is_settled(order_public_id: str) -> bool:
     """Look at Stripe for an order that is still open, at most once a second; False when Stripe does not answer."""
+    if is_seeing_as_other():
+        return True
     try:
         settle_for_return(order_public_id=order_public_id, session_id=None)
     except PaymentUnavailable:

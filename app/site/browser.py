@@ -4,6 +4,7 @@ import secrets
 
 from flask import request, session
 
+from app.accounts.seeing import is_seeing_as_other
 from app.checkout.orders import OrderView
 
 BROWSER_KEY = "browser"
@@ -37,8 +38,11 @@ def began_here(order: OrderView) -> bool:
 
 
 def list_browser_orders() -> list[str]:
-    """Public ids of the orders that this browser began; [] without touching the session when no cookie was sent."""
-    if not request.cookies:
+    """Public ids of the orders that this browser began; [] without touching the session when no cookie was sent.
+
+    What staff bought in this browser is not what the learner sees as whom they look.
+    """
+    if not request.cookies or is_seeing_as_other():
         return []
     orders = session.get(ORDERS_KEY, [])
     return [str(each) for each in orders] if isinstance(orders, list) else []

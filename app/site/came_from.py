@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from flask import current_app, request, session
 
 from app import clock
+from app.accounts.seeing import is_seeing_as_other
 from app.accounts.sessions import has_session_cookie
 from app.blog.services import find_post_ids
 from app.checkout.touches import MOST_TOUCHES, Origin, Touch, clean_utm
@@ -42,7 +43,7 @@ def is_reading() -> bool:
     Source: Fetch Metadata Request Headers (W3C): browsers send Sec-Fetch-Dest with every request, programs rarely do.
     """
     headers = request.headers
-    if request.method != "GET" or headers.get("Sec-Fetch-Dest") != "document":
+    if request.method != "GET" or headers.get("Sec-Fetch-Dest") != "document" or is_seeing_as_other():
         return False
     if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")) or ROBOTS.search(
         headers.get("User-Agent", "")

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import clock
+from app.accounts.seeing import is_seeing_as_other
 from app.catalog.course_pages import LessonPage
 from app.catalog.services import CourseCard, get_lesson, list_course_cards
 from app.enrollment.services import NO_PROGRESS, Progress, open_lesson, reopen_lesson
@@ -80,7 +81,7 @@ def _show_lesson(page: LessonPage, card: CourseCard, since: datetime | None) -> 
     progress = read_progress(page.course_id) if is_owned else NO_PROGRESS
     course = show_course(card)
     sections = show_sections(page.sections, course_slug=page.course_slug, open_since=since, progress=progress)
-    if viewer is not None and is_owned and _is_news(progress, page):
+    if viewer is not None and is_owned and not is_seeing_as_other() and _is_news(progress, page):
         open_lesson(user_id=viewer.user_id, course_id=page.course_id, lesson_id=page.lesson_id)
     open_slugs = {line.slug for section in sections for line in section.lessons if line.url}
 

@@ -121,6 +121,42 @@ def fill_posts(rows: int) -> None:
             connection.execute(text(f"VACUUM ANALYZE {table}"))
 
 
+PEOPLE = """
+INSERT INTO users (id, public_id, email, name, password, active, fs_uniquifier, confirmed_at, created_at)
+SELECT 1000 + n, 'usr_' || n, 'buyer' || n || '@example.org', 'First' || n % 977 || ' Last' || n % 7919, NULL,
+    n % :rare <> 5, 'u' || n, CASE WHEN n % :rare = 4 THEN NULL ELSE now() END, now() - n * interval '5 minutes'
+FROM generate_series(1, :rows) AS n WHERE n % 20 <> 1
+"""
+SIGN_INS = """
+INSERT INTO user_sessions (user_id, token_hash, user_agent, created_at, expires_at)
+SELECT id, 'h' || id, '', now(), now() FROM users WHERE id > 1000
+"""
+GRANTS = """
+INSERT INTO grants (user_id, course_id, reason, granted_at)
+SELECT id, (SELECT id FROM courses WHERE public_id = :course), 'x', now() FROM users WHERE id > 1000 AND id % :rare = 7
+"""
+SUBSCRIBERS = """
+INSERT INTO subscribers (public_id, email, status, source, request_count, requested_at, confirmed_at, unsubscribed_at)
+SELECT 'sub_' || n, 'reader' || n || '@example.org',
+    CASE WHEN n % :rare = 0 THEN 'erased' WHEN n % :rare < 20 THEN 'pending' WHEN n % :rare < 30 THEN 'unsubscribed'
+    ELSE 'confirmed' END, '/blog/post-' || n % 200, 1, now() - n * interval '5 minutes',
+    CASE WHEN n % :rare >= 20 THEN now() - n * interval '5 minutes' END,
+    CASE WHEN n % :rare BETWEEN 20 AND 29 THEN now() - n * interval '5 minutes' END
+FROM generate_series(1, :rows) AS n
+"""
+
+
+def fill_people(rows: int, *, course: str) -> None:
+    """Make that many subscribers, and accounts for most buyers of fill_orders(); few have the course for free."""
+    values = {"rows": rows, "rare": RARE, "course": course}
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (PEOPLE, SIGN_INS, GRANTS, SUBSCRIBERS):
+            names = {name: value for name, value in values.items() if f":{name}" in statement}
+            connection.execute(text(statement), names)
+        for table in ("users", "user_sessions", "grants", "subscribers"):
+            connection.execute(text(f"VACUUM ANALYZE {table}"))
+
+
 def fill_courses(rows: int) -> None:
     """Make that many courses, each with its product; most have a price."""
     values = {"rows": rows, "rare": RARE, "category": make_course().category_id}

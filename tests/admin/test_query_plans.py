@@ -16,9 +16,14 @@ from app.checkout.models import Order
 from app.db import db
 from app.enrollment.manual_grants import select_free_seats
 from app.paging import PAGE_SIZE
+from app.reports.keyset import find_place, seek
 from app.reports.order_lists import OrderQuery, select_orders
+from app.reports.people_lists import GUESTS, PeopleQuery, select_people
+from app.reports.people_lists import make_order as people_order
+from app.reports.subscriber_lists import SubscriberQuery, select_subscribers
+from app.reports.subscriber_lists import make_order as subscriber_order
 from app.reports.withdrawals import select_withdrawals
-from tests.admin.big_tables import fill_orders
+from tests.admin.big_tables import fill_orders, fill_people
 from tests.conftest import empty_database
 from tests.databases import DATABASE
 
@@ -36,6 +41,28 @@ def orders(**query: Any) -> Case:
 
 def withdrawals(view: str) -> Case:
     return lambda: select_withdrawals(view).limit(PAGE_SIZE), "withdrawal_requests"
+
+
+def people(*, skip: str = "", **query: Any) -> Case:
+    """A page of the learners; skip: the public id of the row that it begins after."""
+
+    def make() -> Select[Any]:
+        wanted = PeopleQuery(**query)
+        order = people_order(wanted)
+        return seek(select_people(wanted), order, find_place(order, skip)).limit(PAGE_SIZE + 1)
+
+    return make, "orders" if query.get("view") == GUESTS else "users"
+
+
+def subscribers(*, skip: str = "", **query: Any) -> Case:
+    """A page of the subscribers, as people()."""
+
+    def make() -> Select[Any]:
+        wanted = SubscriberQuery(**query)
+        order = subscriber_order(wanted)
+        return seek(select_subscribers(wanted), order, find_place(order, skip)).limit(PAGE_SIZE + 1)
+
+    return make, "subscribers"
 
 
 CASES: dict[str, Case] = {
@@ -70,6 +97,30 @@ CASES: dict[str, Case] = {
     "withdrawals": withdrawals(""),
     "withdrawals to decide": withdrawals("open"),
     "withdrawals without a right": withdrawals("late"),
+    "people": people(),
+    "people, page by page": people(skip="usr_4712"),
+    "people by name": people(sort="name", is_descending=False),
+    "people by name, page by page": people(sort="name", is_descending=False, skip="usr_4712"),
+    "people by address": people(sort="email", is_descending=False, skip="usr_4712"),
+    "people, with purchases": people(view="bought"),
+    "people, with free seats": people(view="given"),
+    "people, never signed in": people(view="unproved"),
+    "people, closed": people(view="closed"),
+    "people, bought without an account": people(view=GUESTS),
+    "people of a rare course": people(course="RARE"),
+    "people who bought since": people(since=datetime.now(UTC) - timedelta(days=2)),
+    "people found by address": people(text="buyer4712"),
+    "people found by number": people(text="NSL-104712"),
+    "people found by surname": people(text="Last4712"),
+    "people found by Stripe's id": people(text="pi_4712"),
+    "people found by id": people(text="usr_4712"),
+    "subscribers": subscribers(),
+    "subscribers, page by page": subscribers(skip="sub_4712"),
+    "subscribers by address": subscribers(sort="email", is_descending=False, skip="sub_4712"),
+    "subscribers who wait": subscribers(view="pending"),
+    "subscribers who are erased": subscribers(view="erased"),
+    "subscribers from a page": subscribers(source="/blog/post-7"),
+    "subscribers found by address": subscribers(text="reader4712"),
     "free seats": (lambda: select_free_seats().limit(PAGE_SIZE), "grants"),
 }
 
@@ -77,7 +128,9 @@ CASES: dict[str, Case] = {
 @pytest.fixture(scope="module")
 def rare_course(migrated_app: Flask) -> Iterator[str]:
     """The shop once for all cases: filling it takes longer than asking."""
-    yield fill_orders(ROWS)
+    course = fill_orders(ROWS)
+    fill_people(ROWS, course=course)
+    yield course
     db.session.rollback()
     empty_database()
     db.session.remove()
@@ -100,7 +153,8 @@ def explain(statement: Select[Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", CASES)
 def test_the_list_is_answered_through_an_index(rare_course: str, name: str) -> None:
     make, table = CASES[name]
-    statement = make() if name != "orders of a rare course" else orders(course=rare_course)[0]()
+    of_course = {"orders of a rare course": orders, "people of a rare course": people}
+    statement = make() if name not in of_course else of_course[name](course=rare_course)[0]()
 
     plan = explain(statement)
 

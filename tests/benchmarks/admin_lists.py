@@ -18,7 +18,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.config import load_settings
-from tests.admin.big_tables import fill_courses, fill_orders, fill_posts
+from tests.admin.big_tables import fill_courses, fill_orders, fill_people, fill_posts
 from tests.admin.staff import Staff
 from tests.databases import make_database_url
 
@@ -41,6 +41,18 @@ PATHS = {
     "one order": "/admin/orders/ord_4711",
     "withdrawals": "/admin/orders/withdrawals",
     "given without payment": "/admin/orders/free-seats",
+    "learners": "/admin/people",
+    "learners, page by page": "/admin/people?sort=name&after=usr_4712",
+    "learners with purchases": "/admin/people?view=bought",
+    "learners with free seats": "/admin/people?view=given",
+    "learners, no account yet": "/admin/people?view=guests",
+    "learners who bought since": "/admin/people?since=2020-01-01",
+    "learners of a course": "/admin/people?course={course}",
+    "learners by name": "/admin/people?q=last4712",
+    "one learner": "/admin/people/usr_4712",
+    "newsletter": "/admin/newsletter",
+    "newsletter, page by page": "/admin/newsletter?sort=email&after=sub_4712",
+    "newsletter by address": "/admin/newsletter?q=reader4712",
 }
 # Not lists: these add up a span's money, so what they cost grows with the span. Printed, not judged.
 REPORT_PATHS = {
@@ -81,6 +93,7 @@ def main() -> int:
     with app.app_context():
         upgrade()
         course = fill_orders(ORDERS)
+        fill_people(ORDERS, course=course)
         owner = Staff(app, "owner")
     print(f"{ORDERS:,} orders on PostgreSQL; milliseconds a page\n{'':28}{'median':>8}{'p95':>8}")  # noqa: T201
     slow = print_times(owner, {name: path.format(course=course) for name, path in PATHS.items()})

@@ -1,18 +1,12 @@
 """The list of orders: views, filters, search, sums, and its rows as CSV."""
 
-import csv
-import io
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from flask import Response, render_template, request
 
-from flask import Response, render_template, request, stream_with_context
-
-from app import clock
 from app.accounts import permissions as p
 from app.admin.blueprint import page
+from app.admin.csv_files import answer_csv
+from app.admin.days import begin_of
 from app.admin.listing import Filter, ListSpec, ListState, View, read_list_state
-from app.config import current_settings
 from app.formatting import money
 from app.reports.order_files import ORDER_STATES
 from app.reports.order_lists import (
@@ -61,31 +55,13 @@ def orders() -> str:
 
 @page("/orders/export.csv", needs=p.ORDERS_READ)
 def export_orders() -> Response:
-    query = _make_query(_read_state())
-    name = f"orders-{clock.now().date().isoformat()}.csv"
-    return Response(
-        stream_with_context(_write_csv(query)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-    )
+    return answer_csv("orders", CSV_COLUMNS, iterate_order_rows(_make_query(_read_state())))
 
 
 def _write_sums(sums: list[OrderSum]) -> str:
     """What the orders found have paid, one amount for each currency; "" when nothing was paid."""
     amounts = [money(each.paid_amount, each.currency) for each in sums if each.paid_amount]
     return f"{' + '.join(amounts)} paid" if amounts else ""
-
-
-def _write_csv(query: OrderQuery) -> Iterator[str]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(CSV_COLUMNS)
-    for cells in iterate_order_rows(query):
-        writer.writerow(cells)
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()
 
 
 def _read_state() -> ListState:
@@ -122,22 +98,8 @@ def _make_query(state: ListState) -> OrderQuery:
         currency=state.get("currency"),
         code=state.get("code"),
         post=state.get("post"),
-        since=_begin_of(state.get("since")),
-        until=_begin_of(state.get("until"), days=1),
+        since=begin_of(state.get("since")),
+        until=begin_of(state.get("until"), days=1),
         sort=state.sort,
         is_descending=state.is_descending,
     )
-
-
-def _begin_of(day: str, *, days: int = 0) -> datetime | None:
-    """When a day of the shop's begins, as UTC; days later with days. None for "" and for a day beyond the calendar."""
-    if not day:
-        return None
-    settings = current_settings()
-    try:
-        begin = datetime.combine(
-            date.fromisoformat(day) + timedelta(days=days), time(), tzinfo=ZoneInfo(settings.site_timezone)
-        )
-        return begin.astimezone(UTC)
-    except OverflowError:
-        return None
