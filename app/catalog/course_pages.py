@@ -6,9 +6,10 @@ from datetime import datetime
 from sqlalchemy import String, bindparam, cast, func, select
 from sqlalchemy.orm import aliased
 
-from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, read_card
+from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, prove_cards, read_card
 from app.catalog.models import Course, CourseSlug, Lesson, Price, Product, Section
 from app.catalog.offers import site_currency
+from app.catalog.price_rules import in_force
 from app.db import db
 from app.errors import NotFound
 
@@ -94,7 +95,7 @@ _ALL_PRICES = (
             _active_price.public_id + " " + cast(_active_price.unit_amount, String) + " " + _active_price.currency, ","
         )
     )
-    .where(_active_price.product_id == Product.id, _active_price.status == "active", _active_price.type == "one_time")
+    .where(_active_price.product_id == Product.id, in_force(_active_price))
     .correlate(Product)
     .scalar_subquery()
 )
@@ -132,7 +133,7 @@ _OLD_SLUG = (
 )
 _PRICES = (
     select(Price.public_id, Price.unit_amount, Price.currency)
-    .where(Price.product_id == bindparam("product_id"), Price.status == "active", Price.type == "one_time")
+    .where(Price.product_id == bindparam("product_id"), in_force())
     .order_by(Price.currency)
 )
 
@@ -146,8 +147,9 @@ def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -
     )
     if row is None:
         raise NotFound
+    [card] = prove_cards([read_card(row)])
     return CoursePage(
-        card=read_card(row),
+        card=card,
         status=row.course_status,
         description_html=row.description_html,
         outcomes=tuple(row.outcomes),
