@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import String, bindparam, cast, func, select
+from sqlalchemy import String, bindparam, cast, exists, func, select
 from sqlalchemy.orm import aliased
 
 from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, prove_cards, read_card
-from app.catalog.models import Course, CourseSlug, Lesson, Price, Product, Section
+from app.catalog.models import Course, CourseSlug, Lesson, Price, Product, ProductCourse, Section
 from app.catalog.offers import site_currency
 from app.catalog.price_rules import in_force
 from app.db import db
@@ -49,7 +49,7 @@ class CurrentPrice:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoursePage:
     """A course with everything its page says. faq are (question, answer as safe HTML); other_prices are those in other
-    currencies than the offer's, by currency."""
+    currencies than the offer's, by currency; is_bundled: it is part of a bundle that is not archived."""
 
     card: CourseCard
     status: str
@@ -66,6 +66,7 @@ class CoursePage:
     updated_at: datetime
     sections: tuple[SectionLines, ...]
     other_prices: tuple[CurrentPrice, ...]
+    is_bundled: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,10 +100,16 @@ _ALL_PRICES = (
     .correlate(Product)
     .scalar_subquery()
 )
+_bundle = aliased(Product)
+_IS_BUNDLED = exists(
+    select(ProductCourse.course_id)
+    .join(_bundle, _bundle.id == ProductCourse.product_id)
+    .where(ProductCourse.course_id == Course.id, _bundle.kind == "bundle", _bundle.status == "active")
+).correlate(Course)
 _PAGE = CARDS.add_columns(
     Course.description_html, Course.outcomes, Course.good_fit, Course.not_fit, Course.includes, Course.faq,
     Course.author_name, Course.author_bio, Course.access_days, Course.published_at, Course.updated_at,
-    _ALL_PRICES.label("all_prices"),
+    _ALL_PRICES.label("all_prices"), _IS_BUNDLED.label("is_bundled"),
 ).where(Course.slug == bindparam("slug"), Course.status != bindparam("hidden_status"))  # fmt: skip
 _LESSON = (
     select(
@@ -164,6 +171,7 @@ def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -
         updated_at=row.updated_at,
         sections=list_sections(course_id=row.course_id),
         other_prices=_read_other_prices(row.all_prices, offered=row.price_public_id),
+        is_bundled=bool(row.is_bundled),
     )
 
 

@@ -41,23 +41,12 @@ def plan_price(
     Raises NotFound, InvalidInput with the field unit_amount, currency, starts_at or compare_at_amount.
     """
     currency = check_chargeable(unit_amount, currency)
-    _check_future(starts_at, field="starts_at")
     with transaction() as session:
         lock_product(session, product_id)
         write_due_prices(session, product_id)
         prices = list_prices(session, product_id, currency)
-        there = [each for each in prices if _is_planned(each, REGULAR) and each.scheduled_at == starts_at]
-        for each in there:
-            if (each.unit_amount, each.compare_at_amount) == (unit_amount, compare_at_amount):
-                return each
-            raise InvalidInput(
-                f"A change to {money(each.unit_amount, currency)} is planned for that moment. Cancel it first, or "
-                "choose another time.",
-                field="starts_at",
-            )
-        refuse_below_sales(prices, unit_amount, since=starts_at)
-        refuse_unproven(prices, compare_at_amount, unit_amount=unit_amount, begins_at=starts_at)
-        return add_price(
+        there = check_plan(prices, unit_amount=unit_amount, starts_at=starts_at, compare_at_amount=compare_at_amount)
+        return there or add_price(
             session, former=None, action="price.planned", product_id=product_id, unit_amount=unit_amount,
             currency=currency, compare_at_amount=compare_at_amount, status=SCHEDULED, scheduled_at=starts_at,
         )  # fmt: skip
@@ -74,28 +63,15 @@ def plan_sale(
     currency, starts_at, ends_at or compare_at_amount.
     """
     currency = check_chargeable(unit_amount, currency)
-    if starts_at is not None:
-        _check_future(starts_at, field="starts_at")
-    _check_future(ends_at, field="ends_at")
-    moment = clock.now()
-    begins_at = starts_at or moment
-    if ends_at <= begins_at:
-        raise InvalidInput("A sale must end after it starts.", field="ends_at")
+    begins_at = starts_at or clock.now()
     with transaction() as session:
         lock_product(session, product_id)
         write_due_prices(session, product_id)
         prices = list_prices(session, product_id, currency)
-        other = _find_overlap(prices, begins_at, ends_at)
-        if other is not None:
-            is_same = (other.unit_amount, other.compare_at_amount, other.ends_at) == (
-                unit_amount, compare_at_amount, ends_at,
-            ) and starts_at in {None, other.scheduled_at}  # fmt: skip
-            if is_same:
-                return other
-            raise InvalidInput(_name_overlap(other), field="starts_at")
-        _refuse_not_lower(prices, unit_amount, begins_at, ends_at)
-        refuse_unproven(prices, compare_at_amount, unit_amount=unit_amount, begins_at=begins_at)
-        return add_price(
+        there = check_sale(
+            prices, unit_amount=unit_amount, starts_at=starts_at, ends_at=ends_at, compare_at_amount=compare_at_amount
+        )
+        return there or add_price(
             session, former=None, action="price.sale_planned" if starts_at else "price.sale_began", kind=SALE,
             product_id=product_id, unit_amount=unit_amount, currency=currency, compare_at_amount=compare_at_amount,
             scheduled_at=begins_at, ends_at=ends_at, status=SCHEDULED if starts_at else ACTIVE,
@@ -131,6 +107,50 @@ def stop_planned_price(*, product_id: int, price_public_id: str) -> Price:
         return price
 
 
+def check_plan(
+    prices: Sequence[Price], *, unit_amount: int, starts_at: datetime, compare_at_amount: int | None
+) -> Price | None:
+    """The very same plan where it is there already. prices: all of that currency. Raises InvalidInput."""
+    _check_future(starts_at, field="starts_at")
+    for each in prices:
+        if each.kind != REGULAR or each.status != SCHEDULED or each.scheduled_at != starts_at:
+            continue
+        if (each.unit_amount, each.compare_at_amount) == (unit_amount, compare_at_amount):
+            return each
+        raise InvalidInput(
+            f"A change to {money(each.unit_amount, each.currency)} is planned for that moment. Cancel it first, or "
+            "choose another time.",
+            field="starts_at",
+        )
+    refuse_below_sales(prices, unit_amount, since=starts_at)
+    refuse_unproven(prices, compare_at_amount, unit_amount=unit_amount, begins_at=starts_at)
+    return None
+
+
+def check_sale(
+    prices: Sequence[Price], *, unit_amount: int, starts_at: datetime | None, ends_at: datetime,
+    compare_at_amount: int | None,
+) -> Price | None:  # fmt: skip
+    """The very same sale where it is there already. prices: all of that currency. Raises InvalidInput."""
+    begins_at = starts_at or clock.now()
+    if starts_at is not None:
+        _check_future(starts_at, field="starts_at")
+    _check_future(ends_at, field="ends_at")
+    if ends_at <= begins_at:
+        raise InvalidInput("A sale must end after it starts.", field="ends_at")
+    other = _find_overlap(prices, begins_at, ends_at)
+    if other is not None:
+        is_same = (other.unit_amount, other.compare_at_amount, other.ends_at) == (
+            unit_amount, compare_at_amount, ends_at,
+        ) and starts_at in {None, other.scheduled_at}  # fmt: skip
+        if is_same:
+            return other
+        raise InvalidInput(_name_overlap(other), field="starts_at")
+    _refuse_not_lower(prices, unit_amount, begins_at, ends_at)
+    refuse_unproven(prices, compare_at_amount, unit_amount=unit_amount, begins_at=begins_at)
+    return None
+
+
 def list_due_product_ids() -> list[int]:
     """Products of which a planned price has begun, or a sale ended, that nobody has written down yet."""
     moment = clock.now()
@@ -152,10 +172,6 @@ def _check_future(moment: datetime, *, field: str) -> None:
         raise InvalidInput("Choose a day and time to come.", field=field)
     if moment > clock.now() + LATEST:
         raise InvalidInput("Choose a day within the next two years.", field=field)
-
-
-def _is_planned(price: Price, kind: str) -> bool:
-    return price.kind == kind and price.status == SCHEDULED
 
 
 def _find_overlap(prices: Sequence[Price], begins_at: datetime, ends_at: datetime) -> Price | None:

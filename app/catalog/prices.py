@@ -58,15 +58,15 @@ def replace_seen_price(
             lock_product(session, product_id)
             write_due_prices(session, product_id)
             active = _find_active(session, product_id, currency)
-            if active is not None and (active.unit_amount, active.compare_at_amount) == (
+            is_done = active is not None and (active.unit_amount, active.compare_at_amount) == (
                 unit_amount, compare_at_amount,
-            ):  # fmt: skip
-                if active.public_id != seen_price_id:
-                    return active
-                raise InvalidInput(f"It costs {money(unit_amount, currency)} already.", field="unit_amount")
-            prices = list_prices(session, product_id, currency)
-            refuse_below_sales(prices, unit_amount, since=moment)
-            refuse_unproven(prices, compare_at_amount, unit_amount=unit_amount, begins_at=moment)
+            )  # fmt: skip
+            if active is not None and is_done and active.public_id != seen_price_id:
+                return active
+            check_replacement(
+                list_prices(session, product_id, currency), unit_amount=unit_amount,
+                compare_at_amount=compare_at_amount, moment=moment,
+            )  # fmt: skip
             # The database decides which of two replacements at once counts: the row retires once.
             if seen_price_id is not None and not _retire_seen(session, seen_price_id, product_id, currency, moment):
                 raise PriceChanged
@@ -191,6 +191,18 @@ def add_price(session: Session, *, former: Price | None, action: str = "", **val
     session.flush()
     _record(action or ("price.replaced" if former else "price.added"), price, former)
     return price
+
+
+def check_replacement(
+    prices: Sequence[Price], *, unit_amount: int, compare_at_amount: int | None, moment: datetime
+) -> None:
+    """Raises InvalidInput where a regular price cannot be replaced by this one now. prices: all of that currency."""
+    now = next((each.price for each in reversed(list_regular_periods(prices)) if each.began_at <= moment), None)
+    is_in_force = now is not None and now.status != RETIRED
+    if now and is_in_force and (now.unit_amount, now.compare_at_amount) == (unit_amount, compare_at_amount):
+        raise InvalidInput(f"It costs {money(unit_amount, now.currency)} already.", field="unit_amount")
+    refuse_below_sales(prices, unit_amount, since=moment)
+    refuse_unproven(prices, compare_at_amount, unit_amount=unit_amount, begins_at=moment)
 
 
 def refuse_below_sales(
