@@ -84,7 +84,8 @@ def _tell(product: PricePage, change: PriceChange) -> None:
     if change.kind == LATER:
         say(f"Planned: “{product.title}” costs {amount} from {datetime_short(change.starts_at)} on.")
     elif change.kind == ON_SALE:
-        begin = f"from {datetime_short(change.starts_at)}" if change.starts_at else "from now on"
-        say(f"Planned: the sale at {amount} runs {begin} until {datetime_short(change.ends_at)}.")
+        begin = f"Planned: the sale at {amount} runs from {datetime_short(change.starts_at)}"
+        begin = begin if change.starts_at else f"The sale at {amount} runs"
+        say(f"{begin} until {datetime_short(change.ends_at)}. Then the former price comes back by itself.")
     else:
         say(f"“{product.title}” costs {amount} now. Every page shows it already.")
