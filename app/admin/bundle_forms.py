@@ -48,6 +48,10 @@ class BundleForm(NewBundleForm):
     version = IntegerField(widget=HiddenInput(), validators=[Optional()])
     is_active = BooleanField("On sale")
 
+    def reopen(self, bundle: EditedBundle) -> None:
+        """Keep what was typed, over the bundle as it is now."""
+        self.version.data, self.version.raw_data = bundle.version, None
+
     def fill(self, bundle: EditedBundle) -> None:
         """Show the bundle as it is."""
         self.title.data, self.summary.data = bundle.edit.title, bundle.edit.summary

@@ -74,7 +74,7 @@ def save_bundle_form(public_id: str) -> ResponseReturnValue:
         form.blame(error)
         return _render(found, form), FIX
     except BundleChanged as error:
-        form.version.data = found.version
+        form.reopen(found)
         return _render(found, form, news=error.sentence), CONFLICT
     say(f"“{form.title.data}” is saved." if changed else "Nothing had changed.")
     return redirect(url_for("admin.bundle", public_id=public_id), 303)
