@@ -8,6 +8,7 @@ from app import clock
 from app.catalog.price_plans import check_plan, check_sale, plan_price, plan_sale
 from app.catalog.prices import check_chargeable, check_replacement, list_prices, replace_seen_price
 from app.db import db
+from app.errors import InvalidInput
 
 NOW, LATER, ON_SALE = "now", "later", "sale"
 KINDS = (NOW, LATER, ON_SALE)
@@ -38,10 +39,12 @@ def check_change(change: PriceChange) -> None:
     """Raises InvalidInput where make_change() would; writes nothing."""
     check_chargeable(change.unit_amount, change.currency)
     prices = list_prices(db.session(), change.product_id, change.currency)
-    if change.kind == LATER and change.starts_at is not None:
-        check_plan(prices, starts_at=change.starts_at, **change.amounts)
-    elif change.kind == ON_SALE and change.ends_at is not None:
-        check_sale(prices, starts_at=change.starts_at, ends_at=change.ends_at, **change.amounts)
+    if change.kind == LATER:
+        check_plan(prices, starts_at=_need(change.starts_at, "starts_at"), **change.amounts)
+    elif change.kind == ON_SALE:
+        check_sale(
+            prices, starts_at=change.starts_at, ends_at=_need(change.ends_at, "ends_at"), **change.amounts
+        )  # fmt: skip
     else:
         check_replacement(prices, moment=clock.now(), **change.amounts)
 
@@ -49,9 +52,16 @@ def check_change(change: PriceChange) -> None:
 def make_change(change: PriceChange) -> None:
     """Make it; the same one twice is one. Raises InvalidInput, NotFound, PriceChanged."""
     terms = {"product_id": change.product_id, "currency": change.currency, **change.amounts}
-    if change.kind == LATER and change.starts_at is not None:
-        plan_price(starts_at=change.starts_at, **terms)
-    elif change.kind == ON_SALE and change.ends_at is not None:
-        plan_sale(starts_at=change.starts_at, ends_at=change.ends_at, **terms)
+    if change.kind == LATER:
+        plan_price(starts_at=_need(change.starts_at, "starts_at"), **terms)
+    elif change.kind == ON_SALE:
+        plan_sale(starts_at=change.starts_at, ends_at=_need(change.ends_at, "ends_at"), **terms)
     else:
         replace_seen_price(seen_price_id=change.seen_price_id, **terms)
+
+
+def _need(moment: datetime | None, field: str) -> datetime:
+    """A plan without its moment must never become a change at once."""
+    if moment is None:
+        raise InvalidInput("Choose a day and time to come.", field=field)
+    return moment

@@ -183,6 +183,32 @@ def test_a_sale_is_planned_and_listed_with_its_end(app: Flask, moving_clock: Mov
     assert "Lowest of the last 30 days $79.00" in during
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "typed", "sentence"),
+    [
+        ("later", "starts_at", "", "Choose when the new price starts."),
+        ("sale", "ends_at", "", "Choose when the sale ends."),
+        ("sale", "ends_at", "tomorrow", "Enter a day and time such as 2026-11-27 18:00."),
+        ("later", "starts_at", "2020-01-01T00:00", "Choose a day and time to come."),
+        ("sale", "compare_at", "1x", "Enter an amount such as 97 or 97.00."),
+        ("sale", "compare_at", "147", "That price wasn’t charged in the 30 days before"),
+    ],
+)
+def test_a_plan_without_its_time_never_changes_anything(
+    admin: Staff, kind: str, field: str, typed: str, sentence: str
+) -> None:
+    path = prices_path(make_course(unit_amount=9700))
+    values = {"kind": kind, "currency": "usd", "amount": "79", "ends_at": "2027-11-01T00:00", field: typed}
+
+    looked = admin.get(f"{path}/change", query_string=values)
+    sent = admin.send(f"{path}/change", values)
+
+    assert (looked.status_code, sent.status_code) == (422, 422)
+    for answer in (looked, sent):
+        assert f'<a href="#{field}">{sentence}' in unescape(answer.text)
+    assert rows() == [(9700, "regular", "active")]
+
+
 def test_an_overlap_is_refused_with_what_to_do_next(app: Flask, moving_clock: MovableClock) -> None:
     moving_clock.freeze(NOON)
     admin = Staff(app, "admin")

@@ -6,7 +6,7 @@ from typing import Any
 from flask import current_app
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, SelectField
-from wtforms.validators import Length, Optional, ValidationError
+from wtforms.validators import Length, ValidationError
 
 from app.admin.code_forms import BlamingForm
 from app.admin.fields import MomentField, MoneyField, make_choices
@@ -33,8 +33,9 @@ class PriceForm(BlamingForm):
         "Currency", choices=make_choices((each, each.upper()) for each in sorted(CURRENCIES)), default="usd"
     )
     amount = MoneyField("New price", validators=[Length(max=20, message=TOO_LONG)])
-    starts_at = MomentField("Starts", validators=[Optional()])
-    ends_at = MomentField("Ends", validators=[Optional()])
+    # Not Optional(): it would skip what is asked of an empty one below.
+    starts_at = MomentField("Starts")
+    ends_at = MomentField("Ends")
     compare_at = MoneyField("Struck price", validators=[Length(max=20, message=TOO_LONG)])
 
     def validate_amount(self, field: MoneyField) -> None:
@@ -45,11 +46,11 @@ class PriceForm(BlamingForm):
             field.amount(self.currency.data)
 
     def validate_starts_at(self, field: MomentField) -> None:
-        if self.kind.data == LATER and field.data is None:
+        if self.kind.data == LATER and field.data is None and not field.errors:
             raise ValidationError("Choose when the new price starts.")
 
     def validate_ends_at(self, field: MomentField) -> None:
-        if self.kind.data == ON_SALE and field.data is None:
+        if self.kind.data == ON_SALE and field.data is None and not field.errors:
             raise ValidationError("Choose when the sale ends.")
 
 
