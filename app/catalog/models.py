@@ -10,6 +10,7 @@ from app.db import Base, UTCDateTime, make_public_id
 NOT_DELETED = text("deleted_at IS NULL")
 ACTIVE_PRICE = text("status = 'active' AND type = 'one_time'")
 PLANNED_PRICE = text("status = 'scheduled'")
+LIVE_SALE = text("kind = 'sale' AND status IN ('scheduled', 'active')")
 
 
 class Category(Base):
@@ -220,6 +221,10 @@ class Price(Base):
         # What the worker looks for.
         Index("ix_prices_due", "scheduled_at", sqlite_where=PLANNED_PRICE, postgresql_where=PLANNED_PRICE),
         Index("ix_prices_ends_at", "ends_at"),
+        # Few, and asked for beside every regular price.
+        Index(
+            "ix_prices_sales", "product_id", "currency", sqlite_where=LIVE_SALE, postgresql_where=LIVE_SALE,
+        ),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

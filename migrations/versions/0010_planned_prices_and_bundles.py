@@ -10,6 +10,7 @@ depends_on = None
 
 ACTIVE = sa.text("status = 'active' AND type = 'one_time'")
 PLANNED = sa.text("status = 'scheduled'")
+LIVE_SALE = sa.text("kind = 'sale' AND status IN ('scheduled', 'active')")
 
 
 def upgrade():
@@ -40,9 +41,11 @@ def upgrade():
     make_partial("uq_prices_scheduled", [*columns, "scheduled_at"], PLANNED, unique=True)
     make_partial("ix_prices_due", ["scheduled_at"], PLANNED, unique=False)
     op.create_index("ix_prices_ends_at", "prices", ["ends_at"])
+    make_partial("ix_prices_sales", ["product_id", "currency"], LIVE_SALE, unique=False)
 
 
 def downgrade():
+    op.drop_index("ix_prices_sales", table_name="prices")
     op.drop_index("ix_prices_ends_at", table_name="prices")
     op.drop_index("ix_prices_due", table_name="prices")
     op.drop_index("uq_prices_scheduled", table_name="prices")
