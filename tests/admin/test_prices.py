@@ -1,6 +1,7 @@
 """Prices in the back-office: replaced after a look at whom it reaches, planned, put on sale, stopped."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 
@@ -181,6 +182,22 @@ def test_a_sale_is_planned_and_listed_with_its_end(app: Flask, moving_clock: Mov
     assert "Price now Struck: $97.00 $79.00" in during
     assert "Afterwards again $97.00" in during
     assert "Lowest of the last 30 days $79.00" in during
+
+
+def test_times_are_typed_and_shown_in_the_shops_zone_and_kept_as_utc(
+    app: Flask, moving_clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moving_clock.freeze(NOON)
+    monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], site_timezone="America/New_York"))
+    admin, path = Staff(app, "admin"), prices_path(make_course(unit_amount=9700))
+
+    page = preview(admin, path, kind="later", amount="117", starts_at="2027-07-02T09:30")
+    assert "July 2, 2027, 09:30" in words(page)
+    confirm(admin, path, page)
+
+    plan = db.session.query(Price).filter_by(status="scheduled").one()
+    assert plan.scheduled_at == datetime(2027, 7, 2, 13, 30, tzinfo=UTC)
+    assert "July 2, 2027, 09:30 on, planned by Admin Person" in words(admin.get(path).text)
 
 
 @pytest.mark.parametrize(
