@@ -81,7 +81,8 @@ def plan_sale(
 
 @retry_conflicts
 def stop_planned_price(*, product_id: int, price_public_id: str) -> Price:
-    """Cancel what has not begun, or end a sale that runs. Raises NotFound, PriceChanged where it is neither now."""
+    """Cancel what has not begun, or end a sale that runs. Raises NotFound, PriceChanged where it is neither now, and
+    InvalidInput where a planned sale would ask more than the price that stays."""
     with transaction() as session:
         lock_product(session, product_id)
         write_due_prices(session, product_id)
@@ -91,6 +92,8 @@ def stop_planned_price(*, product_id: int, price_public_id: str) -> Price:
         if price is None:
             raise NotFound
         was_planned = price.status == SCHEDULED
+        if was_planned and price.kind == REGULAR:
+            _refuse_needed(list_prices(session, product_id, price.currency), price)
         stopped = session.execute(
             update(Price)
             .where(Price.id == price.id, or_(Price.status == SCHEDULED, Price.kind == SALE), Price.status != RETIRED)
@@ -189,6 +192,22 @@ def _name_overlap(other: Price) -> str:
     verb = "runs" if other.status == ACTIVE else "is planned"
     deed = "End that one" if other.status == ACTIVE else "Cancel that one"
     return f"A sale at {money(other.unit_amount, other.currency)} {verb} {span}. {deed} first, or choose other days."
+
+
+def _refuse_needed(prices: Sequence[Price], plan: Price) -> None:
+    """Without the plan no sale may stand over a price that is not higher."""
+    left = [each for each in prices if each.id != plan.id]
+    for sale in left:
+        begins_at = begin_of(sale)
+        if sale.kind != SALE or sale.status == RETIRED or begins_at is None or sale.ends_at is None:
+            continue
+        beneath = [each for each in list_regular_periods(left) if each.touches(begins_at, sale.ends_at)]
+        if any(each.price.unit_amount <= sale.unit_amount for each in beneath) or not beneath:
+            amount = money(sale.unit_amount, sale.currency)
+            raise InvalidInput(
+                f"The sale at {amount} until {datetime_short(sale.ends_at)} needs this price over it: without it, the "
+                "sale would ask as much or more. Cancel the sale first.",
+            )
 
 
 def _refuse_not_lower(prices: Sequence[Price], unit_amount: int, begins_at: datetime, ends_at: datetime) -> None:

@@ -283,6 +283,20 @@ def test_what_is_planned_is_canceled_by_name_and_only_once(app: Flask, moving_cl
     assert admin.get(f"{path}/{plan}/stop").status_code == 404
 
 
+def test_a_plan_that_a_sale_needs_says_what_to_do_first(app: Flask, moving_clock: MovableClock) -> None:
+    moving_clock.freeze(NOON)
+    admin, path = Staff(app, "admin"), prices_path(make_course(unit_amount=5000))
+    confirm(admin, path, preview(admin, path, kind="later", amount="97", starts_at="2027-03-02T00:00"))
+    sale = {"kind": "sale", "amount": "79", "starts_at": "2027-03-03T00:00", "ends_at": "2027-03-04T00:00"}
+    confirm(admin, path, preview(admin, path, **sale, compare_at=""))
+    plan = db.session.query(Price).filter_by(unit_amount=9700).one().public_id
+
+    admin.send(f"{path}/{plan}/stop")
+
+    assert "Cancel the sale first." in words(admin.get(path).text)
+    assert [status for _, _, status in rows()] == ["active", "scheduled", "scheduled"]
+
+
 def test_a_running_sale_is_ended_and_a_currency_withdrawn(admin: Staff) -> None:
     course = make_course(unit_amount=9700)
     path = prices_path(course)

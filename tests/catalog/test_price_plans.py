@@ -228,6 +228,21 @@ def test_what_is_planned_can_be_canceled_and_a_sale_ended_once(app: Flask, movin
         stop_planned_price(product_id=product_id, price_public_id="prc_none")
 
 
+def test_a_planned_price_that_a_sale_needs_is_not_canceled(app: Flask, moving_clock: MovableClock) -> None:
+    moment = freeze(moving_clock)
+    product_id = get_price(make_course(unit_amount=5000)).product_id
+    plan = plan_price(product_id=product_id, unit_amount=9700, currency="usd", starts_at=moment + timedelta(days=2))
+    sale = sell_cheaper(product_id, 7900, starts_in=3, days=1).public_id
+
+    with pytest.raises(InvalidInput, match=r"The sale at \$79\.00 until .* needs this price over it"):
+        stop_planned_price(product_id=product_id, price_public_id=plan.public_id)
+
+    assert rows()[1] == (9700, "regular", "scheduled")
+    stop_planned_price(product_id=product_id, price_public_id=sale)
+    stop_planned_price(product_id=product_id, price_public_id=plan.public_id)
+    assert rows() == [(5000, "regular", "active"), (9700, "regular", "retired"), (7900, "sale", "retired")]
+
+
 def test_a_planned_price_that_has_begun_cannot_be_canceled(app: Flask, moving_clock: MovableClock) -> None:
     moment = freeze(moving_clock)
     course = make_course(unit_amount=9700)

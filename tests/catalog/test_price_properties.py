@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.catalog.models import Price
-from app.catalog.price_history import list_periods
+from app.catalog.price_history import list_periods, list_regular_periods
 from app.catalog.price_plans import plan_price, stop_planned_price
 from app.catalog.prices import PriceChanged, replace_price
 from app.db import db
@@ -81,5 +81,13 @@ def test_page_checkout_and_history_agree_at_every_moment(
             if each.began_at <= moment and (each.ended_at is None or each.ended_at > moment)
         ]
         assert [shown(course)] == [charged(course)] == told
+        # A sale never asks more than the price it stands over.
+        beneath = [
+            each.price.unit_amount
+            for each in list_regular_periods(prices)
+            if each.began_at <= moment and (each.ended_at is None or each.ended_at > moment)
+        ]
+        assert len(beneath) == 1
+        assert told[0] <= beneath[0]
     run_sweeps()
     assert shown(course) == told[0]

@@ -8,7 +8,7 @@ from app.admin.blueprint import action, page, say
 from app.admin.fields import shop_zone
 from app.catalog.price_plans import stop_planned_price
 from app.catalog.prices import PriceChanged, withdraw_currency
-from app.errors import NotFound
+from app.errors import InvalidInput, NotFound
 from app.formatting import money
 from app.reports.price_pages import CurrencyPrices, PriceLine, PricePage, get_price_page, get_reach
 
@@ -40,6 +40,8 @@ def stop_price_now(product_id: str, price_id: str) -> ResponseReturnValue:
         else:
             stop_planned_price(product_id=product.product_id, price_public_id=price_id)
             _tell_stopped(found, line)
+    except InvalidInput as error:
+        say(error.sentence, "error")
     except (PriceChanged, NotFound):
         say("That was over already, or somebody else stopped it. This is how the prices are now.", "warning")
     return back
