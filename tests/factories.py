@@ -99,11 +99,17 @@ def make_course(
 
 
 def get_price(course: Course) -> Price:
-    """The active price of a course made by make_course()."""
+    """The active regular price of a course made by make_course(); not of a bundle that holds it."""
     return _detach(
         db.session.query(Price)
         .join(ProductCourse, ProductCourse.product_id == Price.product_id)
-        .filter(ProductCourse.course_id == course.id, Price.status == "active")
+        .join(Product, Product.id == Price.product_id)
+        .filter(
+            ProductCourse.course_id == course.id,
+            Product.kind == "course",
+            Price.status == "active",
+            Price.kind == "regular",
+        )
         .one()
     )
 

@@ -1,7 +1,7 @@
 """Lists of courses as plain cards: counts and prices come with them, whatever the number of rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
@@ -9,6 +9,7 @@ from sqlalchemy import Select, bindparam, func, select
 from app.catalog.models import Category, Course, Lesson, Price, Product, Section
 from app.catalog.offers import CURRENT_PRICE, OFFER_COLUMNS, OWN_PRODUCT, Offer, read_offer, site_currency
 from app.catalog.search import Sort, find_courses, sort_courses
+from app.catalog.struck_prices import prove_struck_prices
 from app.db import db
 from app.errors import NotFound
 
@@ -135,8 +136,14 @@ def list_course_cards(
         _CARDS_BY_ID,
         {"course_ids": list(course_ids), "hidden_status": hidden_status(statuses), "site_currency": site_currency()},
     )
-    cards = {row.course_id: read_card(row) for row in rows}
+    cards = {card.course_id: card for card in prove_cards([read_card(row) for row in rows])}
     return tuple(cards[course_id] for course_id in course_ids if course_id in cards)
+
+
+def prove_cards(cards: Sequence[CourseCard]) -> list[CourseCard]:
+    """The cards with the struck prices that their history proves."""
+    offers = prove_struck_prices([card.offer for card in cards])
+    return [replace(card, offer=offer) for card, offer in zip(cards, offers, strict=True)]
 
 
 def hidden_status(statuses: tuple[str, ...]) -> str:

@@ -81,6 +81,7 @@ class EditedCourse:
     course_id: int
     public_id: str
     product_id: int
+    product_public_id: str
     version: int
     edit: CourseEdit
     cover_path: str | None
@@ -104,6 +105,7 @@ def get_edited_course(*, public_id: str) -> EditedCourse:
         course_id=course.id,
         public_id=course.public_id,
         product_id=product.id,
+        product_public_id=product.public_id,
         version=course.version,
         edit=_read_edit(as_file(session, course), course, product),
         cover_path=course.cover_path,

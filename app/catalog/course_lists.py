@@ -10,6 +10,7 @@ from sqlalchemy.orm import aliased
 
 from app.catalog.models import Category, Course, Lesson, Price, Product, ProductCourse
 from app.catalog.offers import CURRENT_PRICE, OWN_PRODUCT, site_currency
+from app.catalog.price_rules import in_force
 from app.catalog.search import LONGEST_SEARCH
 from app.db import db
 from app.paging import PAGE_SIZE, Page, clamp_page, count_rows
@@ -25,8 +26,7 @@ _HAS_PRICE = exists(
     .join(_own, _own.id == _active.product_id)
     .join(ProductCourse, ProductCourse.product_id == _own.id)
     .where(
-        ProductCourse.course_id == Course.id, _own.kind == "course", _active.status == "active",
-        _active.type == "one_time",
+        ProductCourse.course_id == Course.id, _own.kind == "course", in_force(_active),
     )
 ).correlate(Course)  # fmt: skip
 _LESSONS = (

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import String, bindparam, cast, func, select
+from sqlalchemy import String, bindparam, cast, exists, func, select
 from sqlalchemy.orm import aliased
 
-from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, read_card
-from app.catalog.models import Course, CourseSlug, Lesson, Price, Product, Section
+from app.catalog.cards import CARDS, PUBLIC_STATUSES, CourseCard, hidden_status, prove_cards, read_card
+from app.catalog.models import Course, CourseSlug, Lesson, Price, Product, ProductCourse, Section
 from app.catalog.offers import site_currency
+from app.catalog.price_rules import in_force
 from app.db import db
 from app.errors import NotFound
 
@@ -48,7 +49,7 @@ class CurrentPrice:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoursePage:
     """A course with everything its page says. faq are (question, answer as safe HTML); other_prices are those in other
-    currencies than the offer's, by currency."""
+    currencies than the offer's, by currency; is_bundled: it is part of a bundle that is not archived."""
 
     card: CourseCard
     status: str
@@ -65,6 +66,7 @@ class CoursePage:
     updated_at: datetime
     sections: tuple[SectionLines, ...]
     other_prices: tuple[CurrentPrice, ...]
+    is_bundled: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,14 +96,20 @@ _ALL_PRICES = (
             _active_price.public_id + " " + cast(_active_price.unit_amount, String) + " " + _active_price.currency, ","
         )
     )
-    .where(_active_price.product_id == Product.id, _active_price.status == "active", _active_price.type == "one_time")
+    .where(_active_price.product_id == Product.id, in_force(_active_price))
     .correlate(Product)
     .scalar_subquery()
 )
+_bundle = aliased(Product)
+_IS_BUNDLED = exists(
+    select(ProductCourse.course_id)
+    .join(_bundle, _bundle.id == ProductCourse.product_id)
+    .where(ProductCourse.course_id == Course.id, _bundle.kind == "bundle", _bundle.status == "active")
+).correlate(Course)
 _PAGE = CARDS.add_columns(
     Course.description_html, Course.outcomes, Course.good_fit, Course.not_fit, Course.includes, Course.faq,
     Course.author_name, Course.author_bio, Course.access_days, Course.published_at, Course.updated_at,
-    _ALL_PRICES.label("all_prices"),
+    _ALL_PRICES.label("all_prices"), _IS_BUNDLED.label("is_bundled"),
 ).where(Course.slug == bindparam("slug"), Course.status != bindparam("hidden_status"))  # fmt: skip
 _LESSON = (
     select(
@@ -132,7 +140,7 @@ _OLD_SLUG = (
 )
 _PRICES = (
     select(Price.public_id, Price.unit_amount, Price.currency)
-    .where(Price.product_id == bindparam("product_id"), Price.status == "active", Price.type == "one_time")
+    .where(Price.product_id == bindparam("product_id"), in_force())
     .order_by(Price.currency)
 )
 
@@ -146,8 +154,9 @@ def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -
     )
     if row is None:
         raise NotFound
+    [card] = prove_cards([read_card(row)])
     return CoursePage(
-        card=read_card(row),
+        card=card,
         status=row.course_status,
         description_html=row.description_html,
         outcomes=tuple(row.outcomes),
@@ -162,6 +171,7 @@ def get_course_page(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES) -
         updated_at=row.updated_at,
         sections=list_sections(course_id=row.course_id),
         other_prices=_read_other_prices(row.all_prices, offered=row.price_public_id),
+        is_bundled=bool(row.is_bundled),
     )
 
 

@@ -17,7 +17,8 @@ from app import clock
 from app.audit import record_audit
 from app.catalog.course_files import CourseFile, LessonFile, SectionFile, find_reserved_heading
 from app.catalog.models import Category, Course, CourseSlug, Lesson, Price, Product, ProductCourse, Section
-from app.catalog.prices import write_price
+from app.catalog.price_rules import is_regular_now
+from app.catalog.prices import withdraw_other_currencies, write_price
 from app.db import make_public_id
 from app.errors import AppError, InvalidInput, NotFound
 from app.markdown import render_markdown, slugify_heading
@@ -141,16 +142,14 @@ def _own_product(course_id: int) -> Select[Any]:
     )
 
 
-def _active_prices(session: Session, course_id: int) -> list[Price]:
+def _regular_prices(session: Session, course_id: int) -> list[Price]:
+    """What a file says: the prices without their sales, which end by themselves."""
     return list(
         session.scalars(
             select(Price)
             .join(Product, Product.id == Price.product_id)
             .join(ProductCourse, ProductCourse.product_id == Product.id)
-            .where(
-                ProductCourse.course_id == course_id, Product.kind == "course",
-                Price.status == "active", Price.type == "one_time",
-            )
+            .where(ProductCourse.course_id == course_id, Product.kind == "course", is_regular_now())
             .order_by(Price.currency)
         )
     )  # fmt: skip
@@ -181,7 +180,7 @@ def as_file(session: Session, course: Course) -> CourseFile:
         summary=course.summary,
         description=course.description_markdown,
         is_featured=course.is_featured,
-        prices=tuple((price.unit_amount, price.currency) for price in _active_prices(session, course.id)),
+        prices=tuple((price.unit_amount, price.currency) for price in _regular_prices(session, course.id)),
         capacity=product.capacity if product is not None else None,
         access_days=course.access_days,
         position=course.position,
@@ -327,14 +326,7 @@ def write_product(session: Session, course: Course, file: CourseFile) -> Product
         )
     product.title, product.capacity = file.title, file.capacity
     wanted = {currency for _amount, currency in file.prices}
-    session.execute(
-        update(Price)
-        .where(
-            Price.product_id == product.id, Price.status == "active", Price.type == "one_time",
-            Price.currency.not_in(wanted),
-        )
-        .values(status="retired", retired_at=clock.now())
-    )  # fmt: skip
+    withdraw_other_currencies(session, product_id=product.id, kept=wanted)
     for amount, currency in file.prices:
         write_price(session, product_id=product.id, unit_amount=amount, currency=currency)
     return product

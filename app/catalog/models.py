@@ -9,6 +9,8 @@ from app.db import Base, UTCDateTime, make_public_id
 
 NOT_DELETED = text("deleted_at IS NULL")
 ACTIVE_PRICE = text("status = 'active' AND type = 'one_time'")
+PLANNED_PRICE = text("status = 'scheduled'")
+LIVE_SALE = text("kind = 'sale' AND status IN ('scheduled', 'active')")
 
 
 class Category(Base):
@@ -162,12 +164,20 @@ class Product(Base):
         # The database decides the race for the last seat: taken_seats is moved by a conditional update only.
         CheckConstraint("capacity IS NULL OR taken_seats <= capacity", name="capacity"),
         CheckConstraint("taken_seats >= 0", name="taken_seats"),
+        Index("uq_products_slug", "slug", unique=True),
+        # The order of the back-office's list of bundles.
+        Index("ix_products_kind_title", "kind", "title", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     kind: Mapped[str] = mapped_column(String(20), default="course")
+    slug: Mapped[str | None] = mapped_column(
+        String(120)
+    )  # of a bundle's page; none: a course's own, which has its page
     title: Mapped[str] = mapped_column(String(160))
+    summary: Mapped[str] = mapped_column(Text, default="", server_default="")  # of a bundle's page
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     status: Mapped[str] = mapped_column(String(20), default="active")
     capacity: Mapped[int | None]  # none: no limit
     taken_seats: Mapped[int] = mapped_column(default=0)
@@ -189,7 +199,12 @@ class ProductCourse(Base):
 
 
 class Price(Base):
-    """An amount in a currency, never edited: a new price is a new row, and the old one retires."""
+    """An amount in a currency, never edited: a new price is a new row, and the old one retires.
+
+    Which one is in force at a moment is decided by price_rules.py alone, from kind, status and the times below: a
+    planned one begins by itself, and over a regular price a sale counts until it ends. The worker writes later what
+    has begun and ended.
+    """
 
     __tablename__ = "prices"
     __table_args__ = (
@@ -197,9 +212,24 @@ class Price(Base):
         CheckConstraint("type IN ('one_time', 'recurring')", name="type"),
         CheckConstraint("status IN ('scheduled', 'active', 'retired')", name="status"),
         CheckConstraint("currency = lower(currency) AND length(currency) = 3", name="currency"),
+        CheckConstraint("kind IN ('regular', 'sale')", name="kind"),
+        CheckConstraint("(kind = 'sale') = (ends_at IS NOT NULL)", name="ends_at"),
+        CheckConstraint("status <> 'scheduled' OR scheduled_at IS NOT NULL", name="scheduled_at"),
+        CheckConstraint("compare_at_amount IS NULL OR compare_at_amount > unit_amount", name="compare_at_amount"),
         Index(
-            "uq_prices_active", "product_id", "currency", unique=True,
+            "uq_prices_active", "product_id", "currency", "kind", unique=True,
             sqlite_where=ACTIVE_PRICE, postgresql_where=ACTIVE_PRICE,
+        ),
+        Index(
+            "uq_prices_scheduled", "product_id", "currency", "kind", "scheduled_at", unique=True,
+            sqlite_where=PLANNED_PRICE, postgresql_where=PLANNED_PRICE,
+        ),
+        # What the worker looks for.
+        Index("ix_prices_due", "scheduled_at", sqlite_where=PLANNED_PRICE, postgresql_where=PLANNED_PRICE),
+        Index("ix_prices_ends_at", "ends_at"),
+        # Few, and asked for beside every regular price.
+        Index(
+            "ix_prices_sales", "product_id", "currency", sqlite_where=LIVE_SALE, postgresql_where=LIVE_SALE,
         ),
     )  # fmt: skip
 
@@ -210,9 +240,13 @@ class Price(Base):
     currency: Mapped[str] = mapped_column(String(3))
     type: Mapped[str] = mapped_column(String(20), default="one_time")
     recurring_interval: Mapped[str | None] = mapped_column(String(10))  # none for one-time prices
+    kind: Mapped[str] = mapped_column(String(10), default="regular", server_default="regular")
     status: Mapped[str] = mapped_column(String(20), default="active")
+    # Shown struck through beside this one, where the history proves that it was charged; none: nothing is.
+    compare_at_amount: Mapped[int | None]
     scheduled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: not planned ahead
-    activated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while scheduled
+    ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # of a sale; none: until it is replaced
+    activated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while scheduled, and where it never began
     retired_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none while in force
     stripe_price_id: Mapped[str | None] = mapped_column(String(255), unique=True)  # none until first sold
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, case, select
 from sqlalchemy.orm import aliased
 
 from app.catalog.models import Course, Price, Product, ProductCourse
+from app.catalog.price_rules import in_force
 from app.config import current_settings
 from app.db import db
 from app.errors import NotFound
@@ -17,12 +18,18 @@ OfferState = Literal["on_sale", "free", "sold_out", "not_on_sale", "archived"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
-    """The present price. price_id is the price's public id; the three are None together when nothing is on sale."""
+    """The present price. price_id is the price's public id; the three are None together when nothing is on sale.
+
+    struck_amount was charged before and stands struck through beside it, with the lowest_amount of the 30 days before
+    this price began; both are None where the shop shows none, or its history does not prove it.
+    """
 
     state: OfferState
     price_id: str | None
     unit_amount: int | None
     currency: str | None
+    struck_amount: int | None = None
+    lowest_amount: int | None = None
 
 
 _product = aliased(Product)
@@ -41,7 +48,7 @@ OWN_PRODUCT = (
 # The shop's own currency first; a price in another is better than none.
 CURRENT_PRICE = (
     select(_price.id)
-    .where(_price.product_id == Product.id, _price.status == "active", _price.type == "one_time")
+    .where(_price.product_id == Product.id, in_force(_price))
     .order_by(case((_price.currency == bindparam("site_currency"), 0), else_=1), _price.id)
     .limit(1)
     .correlate(Product)
@@ -56,6 +63,7 @@ OFFER_COLUMNS = (
     Price.public_id.label("price_public_id"),
     Price.unit_amount,
     Price.currency,
+    Price.compare_at_amount,
 )
 
 
@@ -66,8 +74,11 @@ def site_currency() -> str:
 
 
 def read_offer(row: Any) -> Offer:
-    """The offer of a row that holds OFFER_COLUMNS."""
-    return Offer(state=_decide(row), price_id=row.price_public_id, unit_amount=row.unit_amount, currency=row.currency)
+    """The offer of a row that holds OFFER_COLUMNS; its struck price is yet to be proven (struck_prices.py)."""
+    return Offer(
+        state=_decide(row), price_id=row.price_public_id, unit_amount=row.unit_amount, currency=row.currency,
+        struck_amount=row.compare_at_amount,
+    )  # fmt: skip
 
 
 def _decide(row: Any) -> OfferState:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.catalog.models import Course, Price, Product
 from app.catalog.offers import OWN_PRODUCT
+from app.catalog.price_rules import in_force
 from app.db import db
 
 
@@ -27,9 +28,7 @@ def list_course_stock() -> list[CourseStock]:
     session = db.session()
     prices: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for price in session.execute(
-        select(Price.product_id, Price.unit_amount, Price.currency)
-        .where(Price.status == "active", Price.type == "one_time")
-        .order_by(Price.currency)
+        select(Price.product_id, Price.unit_amount, Price.currency).where(in_force()).order_by(Price.currency)
     ):
         prices[price.product_id].append((price.unit_amount, price.currency))
     rows = session.execute(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from app import clock
 from app.accounts.models import User
 from app.catalog.models import Price
+from app.catalog.price_rules import in_force
 from app.checkout.choices import Buyer, Choice, Wish
 from app.checkout.consents import record_consents
 from app.checkout.errors import CheckoutChanged, EmailNeeded, NotOnSale, SoldOut
@@ -72,8 +73,8 @@ def _insert_order(session: Session, choice: Choice, buyer: Buyer, wish: Wish, qu
     email = buyer.email
     if buyer.user_id is not None:
         email = session.get_one(User, buyer.user_id).email
-    price = session.get_one(Price, choice.price.id)
-    if price.status != "active":
+    price_id = session.scalar(select(Price.id).where(Price.id == choice.price.id, in_force()))
+    if price_id is None:
         raise NotOnSale
     order = Order(
         public_id=make_public_id("ord"),
@@ -101,7 +102,7 @@ def _insert_order(session: Session, choice: Choice, buyer: Buyer, wish: Wish, qu
     item = OrderItem(
         order_id=order.id,
         product_id=choice.product.id,
-        price_id=price.id,
+        price_id=price_id,
         title=choice.product.title,
         currency=quote.currency,
         unit_amount=quote.unit_amount,

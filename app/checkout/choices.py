@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app import clock
 from app.accounts.emails import normalize_email
 from app.catalog.models import Course, Price, Product, ProductCourse
+from app.catalog.price_rules import in_force
 from app.checkout.errors import NotOnSale
 from app.db import db
 from app.errors import InvalidInput
@@ -82,7 +83,7 @@ def get_choice(price_public_id: str) -> Choice:
     row = db.session.execute(
         select(Price, Product)
         .join(Product, Product.id == Price.product_id)
-        .where(Price.public_id == price_public_id, Price.status == "active", Price.type == "one_time")
+        .where(Price.public_id == price_public_id, in_force())
         .where(Product.status == "active")
     ).one_or_none()
     if row is None:

@@ -10,6 +10,7 @@ from app import clock
 from app.accounts import permissions as p
 from app.catalog.models import Course, Price, Product
 from app.catalog.offers import OWN_PRODUCT
+from app.catalog.price_rules import in_force
 from app.checkout.models import Finding, Order, OrderItem
 from app.checkout.numbers import format_order_number
 from app.db import db
@@ -244,7 +245,7 @@ def _list_unpriced_courses() -> list[Attention]:
         select(Price.id)
         .join(Product, Product.id == Price.product_id)
         .where(Price.product_id == OWN_PRODUCT, Product.status == "active")
-        .where(Price.status == "active", Price.type == "one_time")
+        .where(in_force())
         .correlate(Course)
         .exists()
     )

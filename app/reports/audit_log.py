@@ -1,6 +1,6 @@
 """The activity log as people read it: who did what to which thing, what was there before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -109,11 +109,21 @@ def read_day(text: str, zone: str, *, is_end: bool = False) -> datetime | None:
     return datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-def _shape(entry: AuditEntry, names: Mapping[str, str]) -> Activity:
+def name_actors(entries: Sequence[AuditEntry]) -> dict[int, str]:
+    """Who wrote each entry, as a name to read, by the entry's id."""
+    names = _read_names(entries)
+    return {entry.id: _name_actor(entry, names) for entry in entries}
+
+
+def _name_actor(entry: AuditEntry, names: Mapping[str, str]) -> str:
     words = {"system": "The system", "stripe": "Stripe"}
-    actor = names.get(entry.actor_id) or (
+    return names.get(entry.actor_id) or (
         entry.actor_id.capitalize() if entry.actor_id else words.get(entry.actor_kind, "")
     )
+
+
+def _shape(entry: AuditEntry, names: Mapping[str, str]) -> Activity:
+    actor = _name_actor(entry, names)
     before, after = entry.before or {}, entry.after or {}
     return Activity(
         id=entry.id, at=entry.created_at, actor=actor, action=entry.action, subject_type=entry.subject_type,

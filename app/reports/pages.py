@@ -7,6 +7,7 @@ from datetime import datetime
 from app.blog import services as blog
 from app.blog.services import PostCard, PostPreview, PostText
 from app.catalog import services as catalog
+from app.catalog.bundles import Bundle, list_bundles_with_course
 from app.catalog.cards import PUBLIC_STATUSES
 from app.catalog.services import CategoryCount, CourseCard, CoursePage
 from app.errors import NotFound
@@ -36,11 +37,13 @@ class HomePage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CourseReport:
-    """A course's page with the posts that lead to it; alternatives only when it is no longer sold."""
+    """A course's page with the posts that lead to it and the bundles on sale that it is part of; alternatives only when
+    it is no longer sold."""
 
     page: CoursePage
     posts: tuple[PostSummary, ...]
     alternatives: tuple[CourseCard, ...]
+    bundles: tuple[Bundle, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +79,7 @@ class BlogPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SitemapEntry:
-    """A public address: kind "course" or "post", its slug and when it last changed."""
+    """A public address: kind "course", "bundle" or "post", its slug and when it last changed."""
 
     kind: str
     slug: str
@@ -101,7 +104,8 @@ def get_course_report(*, slug: str, statuses: tuple[str, ...] = PUBLIC_STATUSES)
     if page.status == "archived":
         alternatives = catalog.list_courses().items[:HOME_COURSES]
     posts = _with_topics(blog.list_posts_for_course(page.card.course_id))
-    return CourseReport(page=page, posts=posts, alternatives=alternatives)
+    bundles = list_bundles_with_course(course_id=page.card.course_id) if page.is_bundled else ()
+    return CourseReport(page=page, posts=posts, alternatives=alternatives, bundles=bundles)
 
 
 def get_post_report(*, slug: str) -> PostReport:

@@ -15,6 +15,7 @@ from app.blog.catalog_names import CourseName, names_courses, names_topics
 from app.blog.models import Post, PostCourse, PostLink, PostPrice
 from app.blog.post_edits import SHOWN
 from app.catalog.models import Category, Course, Price, Product, ProductCourse
+from app.catalog.price_rules import in_force
 from app.db import db
 from app.money import format_money_short
 
@@ -84,5 +85,5 @@ def select_other_prices() -> Select[Any]:
         .join(ProductCourse, ProductCourse.course_id == Course.id)
         .join(Product, (Product.id == ProductCourse.product_id) & (Product.kind == "course"))
         .join(Price, (Price.product_id == Product.id) & (Price.currency == PostPrice.currency))
-        .where(Price.status == "active", Price.type == "one_time", Price.unit_amount != PostPrice.amount)
+        .where(in_force(), Price.unit_amount != PostPrice.amount)
     )

@@ -17,13 +17,15 @@ from app.site.viewer import list_owned_course_ids
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OfferView:
-    """What the button says. continue_url only when owned."""
+    """What the button says. continue_url only when owned; struck_amount as in catalog's Offer, for who may buy."""
 
     state: OfferState | Literal["owned"]
     price_id: str | None
     unit_amount: int | None
     currency: str | None
     continue_url: str | None = None
+    struck_amount: int | None = None
+    lowest_amount: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,8 @@ def show_offer(offer: Offer, continue_url: str | None) -> OfferView:
         unit_amount=offer.unit_amount,
         currency=offer.currency,
         continue_url=continue_url,
+        struck_amount=None if continue_url else offer.struck_amount,
+        lowest_amount=offer.lowest_amount,
     )
 
 

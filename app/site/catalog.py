@@ -284,6 +284,7 @@ def show_course_report(report: CourseReport) -> dict[str, Any]:
         "sections": sections,
         "posts": show_posts(report.posts),
         "alternatives": show_courses(report.alternatives),
+        "bundles": report.bundles,
         "refund_days": settings.refund_days,
         "progress": own_progress,
         "og_image_url": canonical_url(view.cover_url),

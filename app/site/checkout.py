@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.accounts.seeing import is_seeing_as_other
 from app.accounts.services import proved_email
 from app.accounts.sessions import current_user_or_none
+from app.catalog.bundles import find_bundle_slug
 from app.checkout.access_links import make_access_token
 from app.checkout.choices import Buyer, get_choice
 from app.checkout.consents import ConsentNeeded
@@ -105,7 +106,12 @@ def checkout_status(order: str) -> Response:
 @blueprint.get("/checkout/cancelled")
 def checkout_cancelled() -> BaseResponse:
     order = find_order_by_public_id(request.args.get("order", "")[:LONGEST_ID])
-    slug = find_course_slug(order.course_ids) if order is not None and _is_own(order) else None
+    own = order if order is not None and _is_own(order) else None
+    bundle_slug = find_bundle_slug(price_public_id=own.price_public_id) if own else None
+    if bundle_slug is not None:
+        flash("You haven’t been charged. The bundle is here whenever you’re ready.", "info")
+        return redirect(url_for("site.bundle", slug=bundle_slug), 303)
+    slug = find_course_slug(own.course_ids) if own else None
     flash("You haven’t been charged. The course is here whenever you’re ready.", "info")
     return redirect(url_for("site.course", slug=slug) if slug else url_for("site.courses"), 303)
 

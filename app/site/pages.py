@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parent / "pages"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 CLOSED_PATHS = ("/access", "/admin", "/account", "/checkout", "/seats", "/newsletter", "/withdraw", "/dev")
+FOLDERS = {"course": "courses", "bundle": "bundles", "post": "blog"}
 
 
 class StandingPage(NamedTuple):
@@ -59,7 +60,7 @@ def sitemap() -> Response:
     for path in fixed:
         ET.SubElement(ET.SubElement(root, "url"), "loc").text = canonical_url(path)
     for entry in list_sitemap_entries():
-        address = f"/courses/{entry.slug}" if entry.kind == "course" else f"/blog/{entry.slug}"
+        address = f"/{FOLDERS[entry.kind]}/{entry.slug}"
         url = ET.SubElement(root, "url")
         ET.SubElement(url, "loc").text = canonical_url(address)
         ET.SubElement(url, "lastmod").text = entry.changed_at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -32,18 +32,24 @@ def shape_order(order: OrderView) -> dict[str, Any]:
 
 
 def shape_choice(choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(course, offer) for our checkout page."""
+    """(course, offer) for our checkout page. A bundle stands there like a course, what is in it is its promise."""
     course = choice.courses[0]
+    is_bundle = choice.product.slug is not None
+    page_url = (
+        url_for("site.bundle", slug=choice.product.slug) if is_bundle else url_for("site.course", slug=course.slug)
+    )
     shaped = {
         "slug": course.slug,
         "title": choice.product.title,
-        "promise": course.promise,
+        "promise": ", ".join(each.title for each in choice.courses) if is_bundle else course.promise,
         "cover_url": cover_url(course.slug, course.cover_path),
+        "page_url": page_url,
+        "is_bundle": is_bundle,
     }
     offer = {
         "price_id": choice.price.public_id,
         "unit_amount": choice.price.unit_amount,
         "currency": choice.price.currency,
-        "course_url": url_for("site.course", slug=course.slug),
+        "course_url": page_url,
     }
     return shaped, offer

@@ -90,6 +90,17 @@ SELECT 1000 + n, 'prc_' || n, 1000 + n, 9700, 'usd', 'one_time', 'active', now()
 FROM generate_series(1, :rows) AS n WHERE n % :rare <> 2
 """
 
+BUNDLES = """
+INSERT INTO products (id, public_id, kind, slug, title, status, taken_seats, created_at)
+SELECT 1000000 + n, 'bun_' || n, 'bundle', 'bundle-' || n, 'Bundle ' || n,
+    CASE WHEN n % :rare = 0 THEN 'archived' ELSE 'active' END, 0, now()
+FROM generate_series(1, :rows) AS n
+"""
+BUNDLE_COURSES = """
+INSERT INTO product_courses (product_id, course_id, position)
+SELECT 1000000 + n, 1000 + n, 0 FROM generate_series(1, :rows) AS n
+"""
+
 
 POSTS = """
 INSERT INTO posts (id, public_id, slug, title, excerpt, body_markdown, body_html, contents, reading_minutes, category_id,
@@ -158,10 +169,10 @@ def fill_people(rows: int, *, course: str) -> None:
 
 
 def fill_courses(rows: int) -> None:
-    """Make that many courses, each with its product; most have a price."""
+    """Make that many courses, each with its product, most with a price; and as many bundles."""
     values = {"rows": rows, "rare": RARE, "category": make_course().category_id}
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in (COURSES, PRODUCTS, PRODUCT_COURSES, PRICES):
+        for statement in (COURSES, PRODUCTS, PRODUCT_COURSES, PRICES, BUNDLES, BUNDLE_COURSES):
             names = {name: value for name, value in values.items() if f":{name}" in statement}
             connection.execute(text(statement), names)
         for table in ("courses", "products", "product_courses", "prices", "categories", "lessons"):

@@ -1,4 +1,4 @@
-"""The list of courses over very many of them: PostgreSQL answers its first page through an index.
+"""The lists of courses and bundles over very many of them: PostgreSQL answers its first page through an index.
 
 Not so the view "No price": what is missing has no index. It compares two tables as wholes; `make bench-admin` times it.
 """
@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Select
 
+from app.catalog.bundle_lists import select_bundle_rows
 from app.catalog.course_lists import select_course_rows
 from app.db import db
 from tests.admin.big_tables import fill_courses
@@ -53,6 +54,13 @@ def test_the_list_is_answered_through_an_index(many_courses: None, name: str) ->
     plan = explain(select_page(**CASES[name]))
 
     assert "courses" not in list_scans(plan), plan
+
+
+@pytest.mark.parametrize("query", [{}, {"number": 100}, {"view": "active"}, {"view": "archived"}])
+def test_the_list_of_bundles_is_answered_through_an_index(many_courses: None, query: dict[str, Any]) -> None:
+    plan = explain(select_bundle_rows(**query).params(site_currency="usd"))
+
+    assert not {"products", "prices", "product_courses"} & list_scans(plan), plan
 
 
 def test_control_a_question_without_an_index_reads_all_courses(many_courses: None) -> None:

@@ -68,6 +68,8 @@ COURSE_PATHS = {
     "courses without a price": "/admin/courses?view=no-price",
     "courses by title": "/admin/courses?sort=title",
     "courses, searched": "/admin/courses?q=course+4711",
+    "bundles": "/admin/bundles",
+    "bundles, archived": "/admin/bundles?view=archived",
 }
 
 # Asked before the courses are made, for the same reason.

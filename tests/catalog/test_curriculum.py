@@ -70,7 +70,11 @@ def section_id(title: str) -> str:
 
 def list_actions() -> list[str]:
     db.session.remove()
-    statement = select(AuditEntry.action).where(AuditEntry.action != "course.imported").order_by(AuditEntry.id)
+    statement = (
+        select(AuditEntry.action)
+        .where(AuditEntry.subject_type != "price", AuditEntry.action != "course.imported")
+        .order_by(AuditEntry.id)
+    )
     return list(db.session.scalars(statement))
 
 
