@@ -2,11 +2,25 @@
 
 from flask import Flask
 
-from app.admin import api_keys, attention, audit, codes, courses, home, orders, reports, search, shell, staff
+from app.admin import (
+    api_keys,
+    attention,
+    audit,
+    codes,
+    courses,
+    home,
+    jobs,
+    orders,
+    reports,
+    search,
+    shell,
+    staff,
+    stripe,
+)
 from app.admin.blueprint import blueprint
 
 # Imported for the routes they hang on the blueprint.
-AREAS = (api_keys, attention, audit, codes, courses, home, orders, reports, search, staff)
+AREAS = (api_keys, attention, audit, codes, courses, home, jobs, orders, reports, search, staff, stripe)
 
 
 def init_app(app: Flask) -> None:
