@@ -18,6 +18,7 @@ from app.reports.event_words import explain_error
 WORDS = {
     "unsent": ("Not sent yet", "hollow"),
     "sent": ("Sent, not compared", "info"),
+    "unneeded": ("Free: not needed", "hollow"),
     "in_sync": ("In sync", "ok"),
     "differs": ("Differs", "warn"),
     "missing": ("Missing at Stripe", "bad"),
@@ -25,7 +26,7 @@ WORDS = {
     "failed": ("Sending failed", "bad"),
 }
 # From bad to good: a product is as its worst part.
-WORST = ("failed", "missing", "differs", "archived", "unsent", "sent", "in_sync")
+WORST = ("failed", "missing", "differs", "archived", "unsent", "sent", "unneeded", "in_sync")
 VIEWS = ("", "attention")
 
 
@@ -79,7 +80,7 @@ class MirrorProduct:
     @property
     def needs_sending(self) -> bool:
         """Whether sending it again would do something."""
-        return self.overall.state not in {"in_sync", "sent"}
+        return self.overall.state not in {"in_sync", "sent", "unneeded"}
 
 
 def list_mirror_page(*, view: str, number: int) -> Page[MirrorProduct]:
@@ -140,7 +141,10 @@ def _shape(products: Sequence[Product]) -> list[MirrorProduct]:
             title=product.title,
             kind=product.kind,
             course=courses.get(product.id, "") if product.kind == "course" else "",
-            facts=_tell(product.public_id, product.stripe_product_id, states),
+            facts=_tell(
+                product.public_id, product.stripe_product_id, states,
+                unsent="unsent" if product.id in prices else "unneeded",
+            ),
             prices=tuple(
                 MirrorPrice(
                     unit_amount=price.unit_amount, currency=price.currency,
@@ -153,10 +157,12 @@ def _shape(products: Sequence[Product]) -> list[MirrorProduct]:
     ]  # fmt: skip
 
 
-def _tell(public_id: str, stripe_id: str | None, states: dict[str, MirrorState]) -> MirrorFacts:
+def _tell(
+    public_id: str, stripe_id: str | None, states: dict[str, MirrorState], *, unsent: str = "unsent"
+) -> MirrorFacts:
     row: Any = states.get(public_id)
     error = row.error if row is not None else None
-    state = "unsent" if stripe_id is None else "sent"
+    state = unsent if stripe_id is None else "sent"
     if error is not None:
         state = "failed"
     elif stripe_id is not None and row is not None and row.state is not None:

@@ -16,8 +16,9 @@ from app.checkout.models import Order
 from app.db import db
 from app.enrollment.manual_grants import select_free_seats
 from app.paging import PAGE_SIZE
+from app.reports.event_lists import EventQuery, select_events
 from app.reports.order_lists import OrderQuery, select_orders
-from tests.admin.big_tables import fill_orders
+from tests.admin.big_tables import fill_events, fill_orders
 from tests.conftest import empty_database
 from tests.databases import DATABASE
 
@@ -31,6 +32,10 @@ Case = tuple[Callable[[], Select[Any]], str]
 
 def orders(**query: Any) -> Case:
     return lambda: select_orders(OrderQuery(**query)).limit(PAGE_SIZE), "orders"
+
+
+def events(**query: Any) -> Case:
+    return lambda: select_events(EventQuery(**query)), "stripe_events"
 
 
 CASES: dict[str, Case] = {
@@ -62,6 +67,23 @@ CASES: dict[str, Case] = {
     "orders by customer's id": orders(text="cus_4711"),
     "orders by invoice": orders(text="in_4711"),
     "orders by our own id": orders(text="ord_4711"),
+    "events": events(),
+    "events, failed": events(view="failed"),
+    "events, waiting": events(view="waiting"),
+    "events, handled": events(view="handled"),
+    "events, ignored": events(view="ignored"),
+    "events, page after one in the middle": events(after="evt_15000"),
+    "events, page before one in the middle": events(before="evt_15000"),
+    "events, failed, page after": events(view="failed", after="evt_15001"),
+    "events of a rare type": events(type="charge.dispute.created"),
+    "events of a common type": events(type="charge.succeeded"),
+    "events of a day": events(
+        since=datetime.now(UTC) - timedelta(days=20), until=datetime.now(UTC) - timedelta(days=19)
+    ),
+    "failed events of a rare type": events(view="failed", type="charge.dispute.created"),
+    "events by id": events(text="evt_4711"),
+    "events by object": events(text="ch_4713"),
+    "events by order number": events(text="NSL-104711"),
     "free seats": (lambda: select_free_seats().limit(PAGE_SIZE), "grants"),
 }
 
@@ -69,6 +91,7 @@ CASES: dict[str, Case] = {
 @pytest.fixture(scope="module")
 def rare_course(migrated_app: Flask) -> Iterator[str]:
     """The shop once for all cases: filling it takes longer than asking."""
+    fill_events(ROWS)
     yield fill_orders(ROWS)
     db.session.rollback()
     empty_database()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -18,7 +19,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.config import load_settings
-from tests.admin.big_tables import fill_courses, fill_orders
+from tests.admin.big_tables import fill_courses, fill_events, fill_mirrors, fill_orders
 from tests.admin.staff import Staff
 from tests.databases import make_database_url
 
@@ -42,6 +43,14 @@ PATHS = {
     "given without payment": "/admin/orders/free-seats",
     "home": "/admin",
     "home, 12 months": "/admin?period=12m",
+    "events": "/admin/stripe",
+    "events, failed": "/admin/stripe?view=failed",
+    "events of a rare type": "/admin/stripe?type=charge.dispute.created",
+    "events of a day": "/admin/stripe?day={day}",
+    "events, a page in the middle": "/admin/stripe?after=evt_50000",
+    "events by order number": "/admin/stripe?q=NSL-104711",
+    "one event": "/admin/stripe/events/evt_4713",
+    "jobs": "/admin/jobs",
     "which post sells": "/admin/reports/posts?period=90d",
     "tax by country": "/admin/reports/countries?period=90d",
 }
@@ -52,6 +61,8 @@ COURSE_PATHS = {
     "courses without a price": "/admin/courses?view=no-price",
     "courses by title": "/admin/courses?sort=title",
     "courses, searched": "/admin/courses?q=course+4711",
+    "products at Stripe": "/admin/stripe/products",
+    "products, not in sync": "/admin/stripe/products?view=attention",
 }
 
 
@@ -66,11 +77,14 @@ def main() -> int:
     with app.app_context():
         upgrade()
         course = fill_orders(ORDERS)
+        fill_events(ORDERS)
         owner = Staff(app, "owner")
     print(f"{ORDERS:,} orders on PostgreSQL; milliseconds a page\n{'':28}{'median':>8}{'p95':>8}")  # noqa: T201
-    slow = print_times(owner, {name: path.format(course=course) for name, path in PATHS.items()})
+    day = (datetime.now(UTC) - timedelta(days=60)).date()
+    slow = print_times(owner, {name: path.format(course=course, day=day) for name, path in PATHS.items()})
     with app.app_context():
         fill_courses(ORDERS)
+        fill_mirrors(ORDERS)
     slow += print_times(owner, COURSE_PATHS)
     return 1 if slow else 0
 

@@ -94,7 +94,7 @@ def test_a_comparison_says_of_each_what_stripe_has(shop: Shop) -> None:
         "renamed": ("differs", "in_sync"),
         "archived": ("archived", "archived"),
         "gone": ("missing", "missing"),
-        "free": ("unsent",),
+        "free": ("unneeded",),
         "unsent": ("unsent", "unsent"),
     }
     assert look(courses["renamed"]).facts.detail == "name: “Other name” at Stripe"
