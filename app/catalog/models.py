@@ -9,6 +9,7 @@ from app.db import Base, UTCDateTime, make_public_id
 
 NOT_DELETED = text("deleted_at IS NULL")
 ACTIVE_PRICE = text("status = 'active' AND type = 'one_time'")
+UNSENT_PRICE = text("status = 'active' AND type = 'one_time' AND unit_amount > 0 AND stripe_price_id IS NULL")
 
 
 class Category(Base):
@@ -195,6 +196,7 @@ class Price(Base):
             "uq_prices_active", "product_id", "currency", unique=True,
             sqlite_where=ACTIVE_PRICE, postgresql_where=ACTIVE_PRICE,
         ),
+        Index("ix_prices_unsent", "product_id", sqlite_where=UNSENT_PRICE, postgresql_where=UNSENT_PRICE),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -24,7 +24,7 @@ class MirrorState(Base):
     public_id: Mapped[str] = mapped_column(String(40), primary_key=True)  # of the product or price
     state: Mapped[str | None] = mapped_column(String(20))  # none: never compared
     detail: Mapped[str] = mapped_column(Text, default="")  # what differs, in words
-    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none: never compared
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)  # none: never compared
     error: Mapped[str | None] = mapped_column(Text)  # a code; none: the last sending succeeded
     error_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # none with error
     # A worker shall send the product with its prices from then on; none: nobody asked. Moved ahead while one is at it.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, union, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from app import clock
@@ -128,10 +128,12 @@ def send_wanted_product(public_id: str) -> None:
 
 def needs_sending() -> ColumnElement[bool]:
     """The condition on Product: it or a price in force was never sent, is otherwise at Stripe, or sending it failed."""
-    trouble = select(MirrorState.public_id).where(or_(MirrorState.state != "in_sync", MirrorState.error.is_not(None)))
+    # One set of few ids: three conditions joined by "or" would be asked of each product.
+    trouble = or_(MirrorState.state != "in_sync", MirrorState.error.is_not(None))
+    products = select(Product.id).join(MirrorState, MirrorState.public_id == Product.public_id).where(trouble)
+    prices = select(Price.product_id).join(MirrorState, MirrorState.public_id == Price.public_id)
     unsent = select(Price.product_id).where(*IS_SENT, Price.stripe_price_id.is_(None))
-    troubled = select(Price.product_id).where(*IS_SENT, Price.public_id.in_(trouble))
-    return or_(Product.public_id.in_(trouble), Product.id.in_(unsent), Product.id.in_(troubled))
+    return Product.id.in_(union(products, prices.where(trouble, *IS_SENT), unsent))
 
 
 def _compare_products(catalog: StripeCatalog) -> list[Finding]:

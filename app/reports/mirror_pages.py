@@ -11,7 +11,7 @@ from app.catalog.models import Course, Price, Product, ProductCourse
 from app.checkout.mirror_models import MirrorState
 from app.checkout.mirror_sync import IS_SENT, needs_sending
 from app.db import db
-from app.paging import Page, read_page
+from app.paging import PAGE_SIZE, Page, clamp_page, read_page
 from app.reports.event_words import explain_error
 
 # Word and color of each state.
@@ -27,7 +27,7 @@ WORDS = {
 }
 # From bad to good: a product is as its worst part.
 WORST = ("failed", "missing", "differs", "archived", "unsent", "sent", "unneeded", "in_sync")
-VIEWS = ("", "attention")
+MOST_TROUBLE = 5_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,15 +84,27 @@ class MirrorProduct:
 
 
 def list_mirror_page(*, view: str, number: int) -> Page[MirrorProduct]:
-    """Products on sale, newest first; view "attention" only those that are not as they should be."""
-    page = read_page(select_products(view=view), number=number)
-    return Page(rows=_shape(page.rows), total=page.total, number=page.number, size=page.size)
+    """Products on sale, newest first; view "attention" only those that are not as they should be, 5,000 at most."""
+    if view != "attention":
+        page = read_page(select_products(), number=number)
+        return Page(rows=_shape(page.rows), total=page.total, number=page.number, size=page.size)
+    # Which they are is the costly question: asked once, not for the count and again for the page.
+    ids = list(db.session.scalars(select_trouble()))
+    number = clamp_page(number, total=len(ids))
+    shown = select(Product).where(Product.id.in_(ids[(number - 1) * PAGE_SIZE :][:PAGE_SIZE]))
+    products = list(db.session.scalars(shown.order_by(Product.id.desc())))
+    return Page(rows=_shape(products), total=len(ids), number=number)
 
 
-def select_products(*, view: str) -> Select[Product]:
+def select_products() -> Select[Product]:
     """The list's statement."""
-    statement = select(Product).where(Product.status == "active").order_by(Product.id.desc())
-    return statement.where(needs_sending()) if view == "attention" else statement
+    return select(Product).where(Product.status == "active").order_by(Product.id.desc())
+
+
+def select_trouble() -> Select[int]:
+    """The ids of what needs sending, in the list's order."""
+    statement = select(Product.id).where(Product.status == "active", needs_sending())
+    return statement.order_by(Product.id.desc()).limit(MOST_TROUBLE)
 
 
 def get_product_mirror(product_id: int) -> MirrorProduct:

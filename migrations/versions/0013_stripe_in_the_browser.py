@@ -11,7 +11,13 @@ depends_on = None
 TIME = sa.DateTime(timezone=True)
 
 
+UNSENT_PRICE = sa.text("status = 'active' AND type = 'one_time' AND unit_amount > 0 AND stripe_price_id IS NULL")
+
+
 def upgrade():
+    op.create_index(
+        "ix_prices_unsent", "prices", ["product_id"], sqlite_where=UNSENT_PRICE, postgresql_where=UNSENT_PRICE
+    )
     with op.batch_alter_table("stripe_events") as batch_op:
         batch_op.add_column(sa.Column("replay_count", sa.Integer(), nullable=False, server_default="0"))
         batch_op.drop_index(op.f("ix_stripe_events_type"))
@@ -49,6 +55,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("public_id", name=op.f("pk_mirror_states")),
     )
+    op.create_index(op.f("ix_mirror_states_checked_at"), "mirror_states", ["checked_at"])
     for name, column, condition in (
         ("ix_mirror_states_trouble", "public_id", sa.text("state <> 'in_sync' OR error IS NOT NULL")),
         ("ix_mirror_states_wanted", "wanted_at", sa.text("wanted_at IS NOT NULL")),
@@ -68,6 +75,7 @@ def upgrade():
 
 
 def downgrade():
+    op.drop_index("ix_prices_unsent", table_name="prices")
     for table in ("job_runs", "mirror_states", "doctor_runs", "webhook_refusals"):
         op.drop_table(table)
     with op.batch_alter_table("stripe_events") as batch_op:

@@ -82,7 +82,7 @@ INSERT INTO stripe_events (id, type, api_version, livemode, object_id, payload, 
     attempt_count, next_attempt_at, handled_at, replay_count)
 SELECT 'evt_' || n, CASE WHEN n % :rare = 0 THEN 'charge.dispute.created' WHEN n % 3 = 0 THEN 'charge.succeeded'
     WHEN n % 3 = 1 THEN 'payment_intent.succeeded' ELSE 'checkout.session.completed' END, '2026-10-28', false,
-    CASE n % 3 WHEN 0 THEN 'ch_' WHEN 1 THEN 'pi_' ELSE 'cs_' END || n, repeat('x', 200),
+    CASE n % 3 WHEN 0 THEN 'ch_' WHEN 1 THEN 'pi_' ELSE 'cs_' END || n, '{"data":{},"padding":"' || repeat('x', 2000) || '"}',
     CASE WHEN n % :rare = 1 THEN 'failed' WHEN n % :rare = 2 THEN 'received' WHEN n % 3 = 0 THEN 'ignored'
     ELSE 'handled' END,
     now() - n * interval '2 minutes', 1, 1, now() - n * interval '2 minutes', now(), 0
