@@ -55,7 +55,7 @@ def list_catalog() -> StripeCatalog:
         prices, has_all_prices = _take(client.v1.prices.list(params).auto_paging_iter())
         return StripeCatalog(
             products=tuple(_read_product(each) for each in products),
-            prices=tuple(_read_price(each) for each in prices),
+            prices=tuple(read_price(each) for each in prices),
             is_complete=has_all and has_all_prices,
         )
 
@@ -64,7 +64,7 @@ def find_price(stripe_price_id: str) -> CatalogPrice | None:
     """A Price as it is now, None where Stripe knows none. Raises PaymentRefused, PaymentUnavailable."""
     try:
         with stripe_errors("price"):
-            return _read_price(stripe_client().v1.prices.retrieve(stripe_price_id).to_dict())
+            return read_price(stripe_client().v1.prices.retrieve(stripe_price_id).to_dict())
     except StripeObjectMissing:
         return None
 
@@ -101,7 +101,8 @@ def _read_product(each: Mapping[str, Any]) -> CatalogProduct:
     )
 
 
-def _read_price(each: Mapping[str, Any]) -> CatalogPrice:
+def read_price(each: Mapping[str, Any]) -> CatalogPrice:
+    """A Price object. Raises KeyError without an id."""
     amount = each.get("unit_amount")
     return CatalogPrice(
         id=str(each["id"]),

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.audit import AuditEntry
+from app.checkout import reconcile_scans
 from app.checkout.reconcile_models import ReconcileScan
 from app.checkout.reconcile_scans import DEFAULT_SPAN, begin_manual_run, begin_plan_run, begin_run
 from app.db import db
@@ -12,6 +13,7 @@ from app.reports.health import read_health
 from app.reports.reconcile_runs import list_run_outcomes, list_runs
 from tests.checkout.conftest import Shop
 from tests.factories import make_course, make_user
+from tests.interleaving import do_before
 from tests.ops.conftest import list_entries, sell_elsewhere
 from tests.races import run_at_once
 
@@ -63,6 +65,19 @@ def test_a_run_on_the_command_line_does_not_join_a_dry_run(shop: Shop) -> None:
 
     assert {run.kind for run in list_runs()} == {"Dry run", "Command line"}
     assert run_key.startswith("run_")
+
+
+def test_a_run_that_another_process_begins_in_between_is_that_ones(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = reconcile_scans._insert_scans
+    moment = clock.now()
+    do_before(
+        monkeypatch, reconcile_scans, "_insert_scans", lambda: begin("manual:0", since=moment, read_before=moment)
+    )  # fmt: skip
+
+    assert not begin_manual_run()
+
+    assert count_scans() == 4
+    assert db.session.scalars(select(AuditEntry)).all() == []
 
 
 @pytest.mark.slow
