@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 Kind = Literal["course", "bundle"]
 State = Literal["new", "linked", "refused"]
+STATES: tuple[State, ...] = ("new", "refused", "linked")
 LONGEST_TITLE = 160
 MOST_SLUGS = 50
 MOST_TRIES = 3
@@ -63,7 +64,10 @@ class ImportRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImportPlan:
-    """The preview: newest first; is_complete is False where the account has more than is read."""
+    """The preview: what can be imported first, the newest of each first.
+
+    is_complete is False where the account has more than is read.
+    """
 
     rows: tuple[ImportRow, ...]
     is_complete: bool
@@ -101,6 +105,8 @@ def _plan(catalog: StripeCatalog) -> ImportPlan:
     for price in catalog.prices:
         prices.setdefault(price.product_id, []).append(price)
     rows = [_plan_row(product, prices.get(product.id, []), known) for product in catalog.products]
+    # What can be ticked comes first.
+    rows.sort(key=lambda row: STATES.index(row.state))
     return ImportPlan(rows=tuple(rows), is_complete=catalog.is_complete)
 
 

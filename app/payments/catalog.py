@@ -1,5 +1,6 @@
 """Products and prices as the Stripe account has them: read to compare and to import, changed only to repair ours."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,6 +10,8 @@ from app.payments.gateway import PAGE_SIZE, StripeObjectMissing, stripe_client, 
 
 # So many of each are read; an account with more is a warehouse, and a page cannot wait for it.
 MOST_OBJECTS = 3_000
+# And for so long: Stripe may answer each page, but slowly, and somebody waits.
+MOST_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +42,7 @@ class CatalogPrice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StripeCatalog:
-    """What was read; is_complete is False where the account has more than is read."""
+    """What was read; is_complete is False where the account has more than is read, or Stripe is slow."""
 
     products: tuple[CatalogProduct, ...]
     prices: tuple[CatalogPrice, ...]
@@ -83,8 +86,9 @@ def activate_price(stripe_price_id: str) -> None:
 
 def _take(objects: Iterator[Any]) -> tuple[list[Mapping[str, Any]], bool]:
     found: list[Mapping[str, Any]] = []
+    deadline = time.monotonic() + MOST_SECONDS
     for each in objects:
-        if len(found) == MOST_OBJECTS:
+        if len(found) == MOST_OBJECTS or time.monotonic() > deadline:
             return found, False
         found.append(each.to_dict())
     return found, True

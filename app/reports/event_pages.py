@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from app.accounts.models import User
-from app.audit import AuditEntry
 from app.checkout.events import HANDLED_EVENTS
 from app.checkout.models import Order
 from app.checkout.numbers import format_order_number
 from app.db import db
 from app.payments.events import get_event
 from app.payments.models import StripeEvent
+from app.reports.audit_log import Activity, list_subject_activity
 from app.reports.event_words import STATE_MEANINGS, explain_error
 from app.reports.order_search import list_orders_of_id
 
@@ -28,14 +27,6 @@ class EventOrder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EventDeed:
-    """Somebody fetched or replayed the event."""
-
-    entry: AuditEntry
-    who: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class EventDetail:
     """An event, what its state means, and what it belongs to; error is the last try's in words, "" for none."""
 
@@ -44,7 +35,7 @@ class EventDetail:
     error: str
     has_effect: bool
     orders: tuple[EventOrder, ...]
-    deeds: tuple[EventDeed, ...]
+    deeds: tuple[Activity, ...]
 
 
 def get_event_page(event_id: str) -> EventDetail:
@@ -62,16 +53,5 @@ def get_event_page(event_id: str) -> EventDetail:
             EventOrder(public_id=row.public_id, name=format_order_number(row.number) or "Not paid yet", state=row.state)
             for row in orders
         ),
-        deeds=_list_deeds(event.id),
+        deeds=tuple(list_subject_activity(subject_type="event", subject_id=event.id, limit=MOST_DEEDS)),
     )
-
-
-def _list_deeds(event_id: str) -> tuple[EventDeed, ...]:
-    rows = db.session.execute(
-        select(AuditEntry, User.name, User.email)
-        .outerjoin(User, (User.public_id == AuditEntry.actor_id) & (AuditEntry.actor_kind == "user"))
-        .where(AuditEntry.subject_type == "event", AuditEntry.subject_id == event_id)
-        .order_by(AuditEntry.id.desc())
-        .limit(MOST_DEEDS)
-    )
-    return tuple(EventDeed(entry=entry, who=name or email or "the command line") for entry, name, email in rows)

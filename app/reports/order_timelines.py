@@ -53,6 +53,7 @@ AUDIT_EVENTS = {
     "order.move_withdrawn": ("Move to {to} withdrawn{who}", "undo", ""),
     "order.moved": ("Moved to {to}", "arrow-right", "ok"),
     "order.move_undone": ("Move undone{who}", "undo", "info"),
+    "order.fetched": ("Fetched from Stripe{who}", "download", ""),
     "order.finding_resolved": ("Marked as resolved{who}", "circle-check", "ok"),
 }
 MAIL_WORDS = {

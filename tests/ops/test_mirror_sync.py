@@ -120,6 +120,16 @@ def test_sending_again_repairs_what_is_archived_renamed_or_gone(shop: Shop) -> N
     assert shop.stripe(f"/v1/prices/{ids_of(gone)[1]}")["unit_amount"] == 1200
 
 
+def test_a_stripe_that_answers_slowly_is_not_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = make_course()
+    send_product_again(product_of(course).public_id)
+    monkeypatch.setattr(catalog, "MOST_SECONDS", -1.0)
+
+    compared = compare_with_stripe()
+
+    assert (compared.count, compared.is_complete, states(course)) == (0, False, ("in_sync", "in_sync"))
+
+
 @pytest.mark.parametrize(
     ("terms", "detail"),
     [

@@ -122,14 +122,14 @@ def _make_query(state: ListState) -> OrderQuery:
         currency=state.get("currency"),
         code=state.get("code"),
         post=state.get("post"),
-        since=begin_of_day(state.get("since")),
-        until=begin_of_day(state.get("until"), days=1),
+        since=_begin_of(state.get("since")),
+        until=_begin_of(state.get("until"), days=1),
         sort=state.sort,
         is_descending=state.is_descending,
     )
 
 
-def begin_of_day(day: str, *, days: int = 0) -> datetime | None:
+def _begin_of(day: str, *, days: int = 0) -> datetime | None:
     """When a day of the shop's begins, as UTC; days later with days. None for "" and for a day beyond the calendar."""
     if not day:
         return None

@@ -8,12 +8,13 @@ from wtforms.validators import DataRequired, Length
 
 from app.accounts import permissions as p
 from app.admin.blueprint import action, page, say
+from app.admin.fields import shop_zone
 from app.admin.listing import Filter, ListSpec, ListState, View, read_list_state
-from app.admin.orders.listing import begin_of_day
 from app.checkout.fetching import Fetched, fetch_from_stripe
 from app.errors import AppError, NotFound
 from app.payments.events import arm_failed_events
 from app.payments.fetching import LONGEST_ID
+from app.reports.audit_log import read_day
 from app.reports.event_lists import MOST_COUNTED, EventQuery, count_views, list_event_page, list_types
 from app.reports.event_words import STATE_WORDS
 from app.reports.webhook_health import judge_webhooks
@@ -112,8 +113,8 @@ def _make_query(state: ListState) -> EventQuery:
         view=state.view,
         text=state.q,
         type=state.get("type"),
-        since=begin_of_day(state.get("day")),
-        until=begin_of_day(state.get("day"), days=1),
+        since=read_day(state.get("day"), shop_zone().key),
+        until=read_day(state.get("day"), shop_zone().key, is_end=True),
         after=request.args.get("after", "")[:LONGEST_ID],
         before=request.args.get("before", "")[:LONGEST_ID],
     )
