@@ -38,6 +38,10 @@ log = structlog.get_logger()
 
 # Longer than one product can take.
 LEASE = timedelta(minutes=5)
+# Buyers' writes must not wait for a long one of ours.
+BATCH_SIZE = 200
+MOST_SENT = 1_000
+LONGEST_TITLE = 160
 # A price that is charged; free ones never reach Stripe.
 IS_SENT = (Price.status == "active", Price.type == "one_time", Price.unit_amount > 0)
 
@@ -52,7 +56,7 @@ class Compared:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Verdict:
     """What Stripe has of one product or price of ours."""
 
     public_id: str
@@ -66,11 +70,12 @@ def compare_with_stripe() -> Compared:
     Only what was sent is compared. Raises PaymentUnavailable.
     """
     catalog = list_catalog()
-    findings = [*_compare_products(catalog), *_compare_prices(catalog)]
-    _save_findings(findings)
-    trouble = sum(each.state != "in_sync" for each in findings)
-    log.info("mirror_compared", count=len(findings), trouble=trouble)
-    return Compared(count=len(findings), trouble_count=trouble, is_complete=catalog.is_complete)
+    verdicts = [*_compare_products(catalog), *_compare_prices(catalog)]
+    for start in range(0, len(verdicts), BATCH_SIZE):
+        _save_verdicts(verdicts[start : start + BATCH_SIZE])
+    trouble = sum(each.state != "in_sync" for each in verdicts)
+    log.info("mirror_compared", count=len(verdicts), trouble=trouble)
+    return Compared(count=len(verdicts), trouble_count=trouble, is_complete=catalog.is_complete)
 
 
 def send_product_again(public_id: str) -> None:
@@ -94,10 +99,11 @@ def send_product_again(public_id: str) -> None:
 
 @retry_conflicts
 def ask_to_send_all() -> int:
-    """Let a worker send every product on sale that is not in sync or was never sent; returns how many."""
+    """Let a worker send the products on sale that are not in sync or were never sent, 1,000 at most; gives how many."""
     moment = clock.now()
+    wanted = select(Product.public_id).where(Product.status == "active", needs_sending()).order_by(Product.id)
     with transaction() as session:
-        ids = session.scalars(select(Product.public_id).where(Product.status == "active", needs_sending())).all()
+        ids = session.scalars(wanted.limit(MOST_SENT)).all()
         for public_id in ids:
             write_mirror_state(public_id, wanted_at=moment)
             send_after_commit("checkout.send_product", public_id)
@@ -136,40 +142,40 @@ def needs_sending() -> ColumnElement[bool]:
     return Product.id.in_(union(products, prices.where(trouble, *IS_SENT), unsent))
 
 
-def _compare_products(catalog: StripeCatalog) -> list[Finding]:
+def _compare_products(catalog: StripeCatalog) -> list[Verdict]:
     there = {each.id: each for each in catalog.products}
-    findings = []
+    verdicts = []
     for product in db.session.scalars(select(Product).where(Product.stripe_product_id.is_not(None))):
         found = there.get(product.stripe_product_id or "")
         if found is None and not catalog.is_complete:
             continue
         if found is None:
-            findings.append(Finding(public_id=product.public_id, state="missing"))
+            verdicts.append(Verdict(public_id=product.public_id, state="missing"))
         elif not found.is_active and product.status == "active":
-            findings.append(Finding(public_id=product.public_id, state="archived"))
-        elif found.name != product.title:
-            detail = f"name: “{found.name[:160]}” at Stripe"
-            findings.append(Finding(public_id=product.public_id, state="differs", detail=detail))
+            verdicts.append(Verdict(public_id=product.public_id, state="archived"))
+        elif " ".join(found.name.split())[:LONGEST_TITLE] != product.title:
+            detail = f"name: “{found.name[:LONGEST_TITLE]}” at Stripe"
+            verdicts.append(Verdict(public_id=product.public_id, state="differs", detail=detail))
         else:
-            findings.append(Finding(public_id=product.public_id, state="in_sync"))
-    return findings
+            verdicts.append(Verdict(public_id=product.public_id, state="in_sync"))
+    return verdicts
 
 
-def _compare_prices(catalog: StripeCatalog) -> list[Finding]:
+def _compare_prices(catalog: StripeCatalog) -> list[Verdict]:
     there = {each.id: each for each in catalog.prices}
     rows = db.session.execute(
         select(Price, Product.stripe_product_id)
         .join(Product, Product.id == Price.product_id)
         .where(*IS_SENT, Price.stripe_price_id.is_not(None))
     )
-    findings = []
+    verdicts = []
     for price, stripe_product_id in rows:
         found = there.get(price.stripe_price_id or "")
         if found is None and not catalog.is_complete:
             continue
         state, detail = _judge_price(price, stripe_product_id, found)
-        findings.append(Finding(public_id=price.public_id, state=state, detail=detail))
-    return findings
+        verdicts.append(Verdict(public_id=price.public_id, state=state, detail=detail))
+    return verdicts
 
 
 def _judge_price(price: Price, stripe_product_id: str | None, found: CatalogPrice | None) -> tuple[str, str]:
@@ -188,10 +194,10 @@ def _judge_price(price: Price, stripe_product_id: str | None, found: CatalogPric
 
 
 @retry_conflicts
-def _save_findings(findings: Sequence[Finding]) -> None:
+def _save_verdicts(verdicts: Sequence[Verdict]) -> None:
     moment = clock.now()
     with transaction():
-        for each in findings:
+        for each in verdicts:
             write_mirror_state(each.public_id, state=each.state, detail=each.detail, checked_at=moment)
 
 

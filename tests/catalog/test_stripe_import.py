@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from app.audit import AuditEntry
 from app.catalog.models import Category, Course, Price, Product, ProductCourse
 from app.catalog.stripe_import import ImportRow, import_products, plan_import
+from app.checkout.mirror_sync import compare_with_stripe
 from app.db import db, transaction
 from app.payments.gateway import PaymentUnavailable
 from tests.checkout.conftest import Shop, shop
@@ -96,6 +97,15 @@ def test_a_bundle_draft_is_not_on_sale_and_has_no_course_yet(shop: Shop) -> None
     assert list_products() == [("bundle", "Old bundle", product_id, [(9900, "usd", price_id)])]
     assert db.session.scalars(select(Product.status)).one() == "archived"
     assert db.session.scalar(select(func.count()).select_from(ProductCourse)) == 0
+
+
+def test_what_was_imported_is_in_sync_though_its_name_was_tidied(shop: Shop) -> None:
+    product_id, _ = add_product(shop, "  Old   course ", usd(4900))
+    import_products({product_id: "course"})
+
+    compared = compare_with_stripe()
+
+    assert (compared.count, compared.trouble_count) == (2, 0)
 
 
 def test_importing_twice_makes_nothing_twice(shop: Shop) -> None:
