@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from flask import current_app
@@ -21,6 +22,7 @@ Level = Literal["ok", "warn", "fail"]
 CONFIGURE = "Run flask stripe doctor --configure."
 # Signatures are refused beyond five minutes; a clock that is off by two is on its way there.
 SKEW_FAILS_AT_SECONDS = 120
+HALF_SECOND = timedelta(milliseconds=500)
 SKEW_WARNS_AT_SECONDS = 30
 
 
@@ -143,9 +145,9 @@ def _check_account() -> Iterator[Check]:
     if account.answered_at is None:
         yield Check(name="clock", level="warn", what="Stripe’s answer names no time.", fix="Compare the clock by hand.")
         return
-    # Stripe's header counts whole seconds; between question and answer lies the network.
+    # Stripe's header counts whole seconds, so it means their middle; between question and answer lies the network.
     middle = asked_at + (answered_at - asked_at) / 2
-    skew = abs((middle - account.answered_at).total_seconds())
+    skew = abs((middle - account.answered_at - HALF_SECOND).total_seconds())
     level: Level = "fail" if skew >= SKEW_FAILS_AT_SECONDS else "warn" if skew >= SKEW_WARNS_AT_SECONDS else "ok"
     yield Check(
         name="clock",
