@@ -22,6 +22,7 @@ from app.payments.catalog import (
     activate_price,
     find_price,
     list_catalog,
+    replace_stripe_price,
     update_product,
 )
 from app.payments.gateway import (
@@ -30,7 +31,6 @@ from app.payments.gateway import (
     StripeObjectMissing,
     ensure_price,
     ensure_product,
-    replace_stripe_price,
 )
 from app.queue import send_after_commit
 

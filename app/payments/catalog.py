@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from app.payments.facts import Metadata, object_id
-from app.payments.gateway import PAGE_SIZE, StripeObjectMissing, stripe_client, stripe_errors
+from app.payments.gateway import PAGE_SIZE, StripeObjectMissing, make_price_params, stripe_client, stripe_errors
 
 # So many of each are read; an account with more is a warehouse, and a page cannot wait for it.
 MOST_OBJECTS = 3_000
@@ -82,6 +82,22 @@ def activate_price(stripe_price_id: str) -> None:
     """Put an archived Price back on sale. Raises StripeObjectMissing, PaymentRefused, PaymentUnavailable."""
     with stripe_errors("price"):
         stripe_client().v1.prices.update(stripe_price_id, {"active": True})
+
+
+def replace_stripe_price(
+    *, public_id: str, former_id: str, stripe_product_id: str, unit_amount: int, currency: str
+) -> str:
+    """A new Stripe Price of ours in the place of one that is gone or is another; the lookup key moves to it.
+
+    Two who ask at once to replace the same former one get the same new one. Raises PaymentRefused, PaymentUnavailable.
+    """
+    params = make_price_params(public_id, stripe_product_id, unit_amount, currency)
+    with stripe_errors("price"):
+        made = stripe_client().v1.prices.create(
+            cast(Any, {**params, "transfer_lookup_key": True}),
+            {"idempotency_key": f"price:{public_id}:instead_of:{former_id}"},
+        )
+        return made.id
 
 
 def _take(objects: Iterator[Any]) -> tuple[list[Mapping[str, Any]], bool]:

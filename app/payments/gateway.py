@@ -189,7 +189,7 @@ def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, cu
         found = prices.list({"lookup_keys": [lookup_key], "limit": 1})
         if found.data:
             return found.data[0].id
-        params = _make_price_params(public_id, stripe_product_id, unit_amount, currency)
+        params = make_price_params(public_id, stripe_product_id, unit_amount, currency)
         try:
             made = prices.create(cast(Any, params), _single_use_key(f"price:{public_id}"))
         except stripe.InvalidRequestError:
@@ -201,23 +201,8 @@ def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, cu
         return made.id
 
 
-def replace_stripe_price(
-    *, public_id: str, former_id: str, stripe_product_id: str, unit_amount: int, currency: str
-) -> str:
-    """A new Stripe Price of ours in the place of one that is gone or is another; the lookup key moves to it.
-
-    Two who ask at once to replace the same former one get the same new one. Raises PaymentRefused, PaymentUnavailable.
-    """
-    params = _make_price_params(public_id, stripe_product_id, unit_amount, currency)
-    with stripe_errors("price"):
-        made = stripe_client().v1.prices.create(
-            cast(Any, {**params, "transfer_lookup_key": True}),
-            {"idempotency_key": f"price:{public_id}:instead_of:{former_id}"},
-        )
-        return made.id
-
-
-def _make_price_params(public_id: str, stripe_product_id: str, unit_amount: int, currency: str) -> dict[str, Any]:
+def make_price_params(public_id: str, stripe_product_id: str, unit_amount: int, currency: str) -> dict[str, Any]:
+    """What a Stripe Price of ours is made from."""
     settings: Settings = current_app.config["SETTINGS"]
     params: dict[str, Any] = {
         "product": stripe_product_id,
