@@ -13,7 +13,7 @@ COVERED := tests/checkout tests/enrollment tests/payments tests/ops tests/site/t
            tests/site/test_access.py tests/site/test_checkout_pages.py tests/site/test_checkout_form.py \
            tests/site/test_lessons.py tests/site/test_came_from.py tests/catalog/test_course_states.py \
            tests/catalog/test_courses.py tests/admin/test_home.py tests/admin/test_order_page.py \
-           tests/admin/test_order_refunds.py tests/admin/test_free_seats.py
+           tests/admin/test_order_refunds.py tests/admin/test_free_seats.py tests/admin/test_stripe_health.py
 # What else notices a fault in them.
 NOTICING := $(COVERED) tests/reports tests/cli/test_ledger.py tests/cli/test_orders.py
 SEEDS ?= 100

@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from app.config import Settings, forget_settings
 from app.db import after_commit, db
+from app.job_runs import JobLog, get_job_log
 
 log = structlog.get_logger()
 
@@ -99,6 +100,7 @@ def run_task(name: str, arguments: Sequence[int | str]) -> None:
     except Exception as error:
         db.session.rollback()
         log.exception("task_failed", task=name, arguments=list(arguments), error=type(error).__name__)
+        get_job_log().note_failure(name, type(error).__name__)
     finally:
         db.session.remove()
 
@@ -135,7 +137,7 @@ def sweep_until(each: Sweep, stopping: threading.Event, *, app: Flask, pause_sec
     while not stopping.is_set():
         try:
             with app.app_context():
-                run_sweep(each, stopping.is_set)
+                get_job_log().note_done(each.task, run_sweep(each, stopping.is_set))
         except Exception as error:
             # Out of memory or of file handles, even to give a connection back: the next round may have them again.
             log.exception("sweeper_failed", error=type(error).__name__)
@@ -146,6 +148,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Make the app's queue: Redis where it is given, else beside the database, no queue at all in tests."""
     huey = _make_huey(settings)
     app.extensions["huey"] = huey
+    app.extensions["job_log"] = JobLog()
     app.config.setdefault("QUEUE_IS_OFF", settings.app_env == "test")
 
     def run_in_app(name: str, arguments: Sequence[int | str]) -> None:

@@ -10,6 +10,7 @@ from app.admin import (
     codes,
     courses,
     home,
+    jobs,
     newsletter,
     orders,
     people,
@@ -20,6 +21,7 @@ from app.admin import (
     settings,
     shell,
     staff,
+    stripe,
     withdrawals,
 )
 from app.admin.blueprint import blueprint
@@ -33,6 +35,7 @@ AREAS = (
     codes,
     courses,
     home,
+    jobs,
     newsletter,
     orders,
     people,
@@ -42,6 +45,7 @@ AREAS = (
     search,
     settings,
     staff,
+    stripe,
     withdrawals,
 )
 

@@ -27,6 +27,7 @@ LOOKS = {
     "course": ("tag", "info"),
     "post": ("pencil", "warn"),
     "mails": ("mail", "bad"),
+    "webhooks": ("bolt", "bad"),
 }
 
 
@@ -128,11 +129,16 @@ def _show(item: Attention) -> Todo:
 def _for_events(item: Attention) -> dict[str, Any]:
     label = "Retry" if item.count == 1 else "Retry both" if item.count == 2 else "Retry all"  # noqa: PLR2004 - "both"
     return {
-        "url": find_url("events"),
+        "url": find_url("events", view=item.subject),
         "label": label,
         "post_url": find_url("retry_failed_events"),
         "busy": "Retrying…",
     }
+
+
+def _for_webhooks(_item: Attention) -> dict[str, Any]:
+    url = find_url("stripe_health")
+    return {"url": url, "label": "Look into it", "link_url": url}
 
 
 def _for_mails(_item: Attention) -> dict[str, Any]:
@@ -172,6 +178,7 @@ def _for_post(item: Attention) -> dict[str, Any]:
 WAYS = {
     "events": _for_events,
     "mails": _for_mails,
+    "webhooks": _for_webhooks,
     "finding": _for_finding,
     "order": _for_order,
     "course": _for_course,

@@ -65,7 +65,7 @@ def _show_step(step: Step) -> dict[str, Any]:
     """A step with its button; without an address there is none."""
     buttons = {
         "stripe": ("Check Stripe", find_url("doctor") or find_url("settings")),
-        "webhook": ("Check Stripe", find_url("doctor") or find_url("events")),
+        "webhook": ("Check Stripe", find_url("stripe_health")),
         "course": ("New course", find_url("new_course")),
         "price": ("Add a price", find_url("courses")),
         "order": ("Open its page", url_for("site.course", slug=step.slug) if step.slug else None),

@@ -11,6 +11,7 @@ NOT_DELETED = text("deleted_at IS NULL")
 ACTIVE_PRICE = text("status = 'active' AND type = 'one_time'")
 PLANNED_PRICE = text("status = 'scheduled'")
 LIVE_SALE = text("kind = 'sale' AND status IN ('scheduled', 'active')")
+UNSENT_PRICE = text("status = 'active' AND type = 'one_time' AND unit_amount > 0 AND stripe_price_id IS NULL")
 
 
 class Category(Base):
@@ -231,6 +232,7 @@ class Price(Base):
         Index(
             "ix_prices_sales", "product_id", "currency", sqlite_where=LIVE_SALE, postgresql_where=LIVE_SALE,
         ),
+        Index("ix_prices_unsent", "product_id", sqlite_where=UNSENT_PRICE, postgresql_where=UNSENT_PRICE),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

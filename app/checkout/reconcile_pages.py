@@ -80,6 +80,11 @@ def plan_run(*, since: datetime) -> Iterator[Outcome]:
             has_more = page.has_more
 
 
+def plan_item(item: Item) -> Outcome | None:
+    """What heal_item() would do about it. Writes nothing."""
+    return _plan_item(item, set())
+
+
 def _plan_item(item: Item, told: set[int | str]) -> Outcome | None:
     suspicion = _suspect(item)
     if suspicion is None:

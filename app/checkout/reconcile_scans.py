@@ -13,11 +13,12 @@ import structlog
 from sqlalchemy import or_, select, update
 
 from app import clock
+from app.audit import record_audit
 from app.checkout.models import Order
 from app.checkout.owners import close_found_orders
 from app.checkout.reconcile_models import ReconcileScan
 from app.checkout.reconcile_orders import Outcome, heal_order
-from app.checkout.reconcile_pages import KINDS, Kind, heal_item, read_page
+from app.checkout.reconcile_pages import KINDS, Kind, heal_item, plan_item, read_page
 from app.db import db, insert_once, make_public_id, retry_conflicts, transaction
 from app.payments.gateway import PaymentUnavailable, StripeObjectMissing
 from app.queue import send_after_commit
@@ -29,6 +30,9 @@ Step = Literal["worked", "busy", "unavailable"]
 DEFAULT_SPAN = timedelta(days=35)
 DAY = timedelta(days=1)
 DAILY = "daily:"
+# Runs that a person began in the browser, and those that only say what they would heal.
+MANUAL = "manual:"
+PLAN = "plan:"
 # Longer than one order can take; renewed after each.
 LEASE = timedelta(minutes=5)
 # When Stripe does not answer, the scan rests.
@@ -60,7 +64,7 @@ def begin_run(*, since: datetime) -> str:
         unfinished = session.scalar(
             select(ReconcileScan.run_key)
             .where(ReconcileScan.finished_at.is_(None), ReconcileScan.since <= since)
-            .where(ReconcileScan.run_key.not_like(f"{DAILY}%"))
+            .where(ReconcileScan.run_key.not_like(f"{DAILY}%"), ReconcileScan.run_key.not_like(f"{PLAN}%"))
             .order_by(ReconcileScan.id)
             .limit(1)
         )
@@ -68,6 +72,43 @@ def begin_run(*, since: datetime) -> str:
         if unfinished is None:
             _insert_scans(run_key, since=since, read_before=clock.now())
     return run_key
+
+
+@retry_conflicts
+def begin_manual_run() -> bool:
+    """Begin a run over the last 35 days on a person's word, for the workers. False when one is under way already.
+
+    Of two people who press at once, the database lets one begin it.
+    """
+    return _begin_numbered(MANUAL)
+
+
+@retry_conflicts
+def begin_plan_run() -> bool:
+    """As begin_manual_run(), but what differs is only written down: nothing is healed."""
+    return _begin_numbered(PLAN)
+
+
+def _begin_numbered(prefix: str) -> bool:
+    moment = clock.now()
+    with transaction() as session:
+        last = session.scalar(
+            select(ReconcileScan)
+            .where(ReconcileScan.run_key.like(f"{prefix}%"))
+            .order_by(ReconcileScan.id.desc())
+            .limit(1)
+        )
+        if last is not None and _is_running(last.run_key):
+            return False
+        # Named after the one before, so that two at once are one.
+        run_key = f"{prefix}{0 if last is None else last.id}"
+        is_new = _insert_scans(run_key, since=moment - DEFAULT_SPAN, read_before=moment)
+        if is_new:
+            record_audit(
+                action="reconcile.planned" if prefix == PLAN else "reconcile.begun",
+                subject_type="reconcile", subject_id=run_key, after={"since": (moment - DEFAULT_SPAN).isoformat()},
+            )  # fmt: skip
+    return is_new
 
 
 def list_daily_runs_due() -> list[int]:
@@ -142,7 +183,7 @@ def work_on_page(scan_id: int) -> Step:
     seen = 0
     for item in page.items:
         seen += 1
-        outcome = heal_item(item)
+        outcome = plan_item(item) if claim.run_key.startswith(PLAN) else heal_item(item)
         if outcome is None:
             continue
         if not _keep(claim, cursor=item.cursor, seen=seen, outcome=outcome):
@@ -164,7 +205,9 @@ def _ask_once_more(outcome: dict[str, Any]) -> dict[str, Any]:
     return {**outcome, "result": "healed", "reason": ""} if again is None else again.as_dict()
 
 
-def _insert_scans(run_key: str, *, since: datetime, read_before: datetime) -> None:
+def _insert_scans(run_key: str, *, since: datetime, read_before: datetime) -> bool:
+    """False when another process has begun this run."""
+    is_new = False
     for kind in KINDS:
         values = {
             "run_key": run_key,
@@ -179,7 +222,9 @@ def _insert_scans(run_key: str, *, since: datetime, read_before: datetime) -> No
         }
         scan_id = insert_once(ReconcileScan, values, unique=["run_key", "kind"])
         if scan_id is not None:
+            is_new = True
             send_after_commit("checkout.reconcile_page", scan_id)
+    return is_new
 
 
 def _is_running(run_key: str) -> bool:
@@ -223,8 +268,8 @@ def _keep(claim: Claim, *, cursor: str, seen: int, outcome: Outcome) -> bool:
         scan.cursor = cursor
         scan.lease_expires_at = lease_expires_at
         scan.seen_count += seen
-        scan.healed_count += outcome.result == "healed"
-        scan.unhealed_count += outcome.result != "healed"
+        scan.healed_count += outcome.result in {"healed", "would_heal"}
+        scan.unhealed_count += outcome.result not in {"healed", "would_heal"}
         if len(scan.outcomes) < MOST_OUTCOMES:
             scan.outcomes = [*scan.outcomes, outcome.as_dict()]
     claim.lease_expires_at = lease_expires_at
@@ -247,7 +292,7 @@ def _release(
         scan.finished_at = moment if is_finished else None
         if not is_finished and rest is None:
             send_after_commit("checkout.reconcile_page", claim.scan_id)
-    if is_finished and not _is_running(claim.run_key):
+    if is_finished and not claim.run_key.startswith(PLAN) and not _is_running(claim.run_key):
         close_found_orders()
         log.info("reconciled", run=claim.run_key)
 

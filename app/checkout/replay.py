@@ -15,7 +15,7 @@ from app.checkout.reconcile_orders import heal_order, plan_order
 from app.config import Settings
 from app.db import db
 from app.errors import AppError, NotFound
-from app.payments.events import arm_event, get_event, get_event_object, list_unhandled_event_ids
+from app.payments.events import arm_event, claim_replay, get_event, get_event_object, list_unhandled_event_ids
 from app.payments.facts import object_id
 from app.payments.models import StripeEvent
 from app.queue import run_task
@@ -23,6 +23,7 @@ from app.queue import run_task
 NOT_HANDLED = "Events of this type, or of this mode, have no effect."
 NOT_OURS = "It belongs to another app."
 AGREES = "The order agrees with Stripe."
+TAKEN = "A worker has taken it: look again in a moment."
 EMPTIED = "Its payload was emptied after 90 days and its order is not known: run flask stripe reconcile."
 
 
@@ -30,7 +31,7 @@ EMPTIED = "Its payload was emptied after 90 days and its order is not known: run
 class Replay:
     """One event replayed, or looked at in a dry run: its state before and after, and what its order differed in.
 
-    note says in a sentence why nothing changes, or what went wrong.
+    note says in a sentence why nothing changes, or what went wrong; error is the code of what the handling met.
     """
 
     event_id: str
@@ -41,6 +42,7 @@ class Replay:
     order_public_id: str = ""
     difference: Difference | None = None
     note: str = ""
+    error: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON; no addresses are in it."""
@@ -74,17 +76,33 @@ def replay_event(event_id: str) -> Replay:
     Its handling can fail like that of any event; then it stays due. Of an event whose payload was emptied, the order is
     settled. Raises NotFound.
     """
+    return _replay(event_id, replay_count=None)
+
+
+def replay_shown_event(event_id: str, *, replay_count: int) -> Replay:
+    """replay_event() for a person before a page, who saw the event when it had been replayed so many times.
+
+    Of two who press at once, one replays it. Raises AlreadyReplayed for the other, NotFound.
+    """
+    return _replay(event_id, replay_count=replay_count)
+
+
+def _replay(event_id: str, *, replay_count: int | None) -> Replay:
     plan = plan_replay(event_id)
     if not get_event(event_id).payload:
+        claim_replay(event_id, replay_count=replay_count)
         return _settle_by_order(plan)
-    arm_event(event_id)
+    arm_event(event_id, replay_count=replay_count)
     # The queue's own way to run a task: whatever it raises is logged and does not reach the next event.
     run_task("checkout.handle_event", [event_id])
     event = get_event(event_id)
     is_mismatch = plan.difference is not None and plan.difference.mismatch is not None
     if event.state in {"handled", "ignored"}:
         return replace(plan, state_after=event.state, has_failed=is_mismatch)
-    return replace(plan, state_after=event.state, has_failed=True, note=f"It could not be handled: {event.error}.")
+    if event.error is None:
+        return replace(plan, state_after=event.state, note=TAKEN)
+    note = f"It could not be handled: {event.error}."
+    return replace(plan, state_after=event.state, has_failed=True, note=note, error=event.error)
 
 
 def find_order_id(name: str) -> int:

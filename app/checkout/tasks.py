@@ -1,6 +1,7 @@
 """Checkout's tasks, and the sweeps that find what they have left."""
 
 from app.checkout.events import handle_event
+from app.checkout.mirror_sync import list_wanted_product_ids, send_wanted_product
 from app.checkout.reconcile import check_order, list_orders_to_check
 from app.checkout.reconcile_scans import begin_daily_run, list_daily_runs_due, list_free_scan_ids, work_on_page
 from app.checkout.refunds import list_unsent_refund_ids, send_refund
@@ -92,3 +93,13 @@ def sound_alarm_task(_oldest_event_id: str) -> None:
 @sweep("checkout.sound_alarm")
 def find_alarming_events() -> list[str]:
     return list_alarming_event_ids()
+
+
+@task("checkout.send_product")
+def send_product_task(public_id: str) -> None:
+    send_wanted_product(public_id)
+
+
+@sweep("checkout.send_product")
+def find_wanted_products() -> list[str]:
+    return list_wanted_product_ids()

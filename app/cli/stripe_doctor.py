@@ -6,10 +6,10 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from app.checkout.events import HANDLED_EVENTS
+from app.checkout.endpoint import configure_own_endpoint
 from app.cli.files import fail_in_words
 from app.payments.doctor import Check
-from app.payments.webhook_endpoints import Configured, configure_endpoint
+from app.payments.webhook_endpoints import Configured
 from app.reports.doctor import examine
 
 
@@ -30,7 +30,7 @@ def doctor(configure: bool, wait_seconds: float, as_json: bool) -> None:  # noqa
       flask stripe doctor
       flask stripe doctor --configure
     """
-    configured = configure_endpoint(HANDLED_EVENTS) if configure else None
+    configured = configure_own_endpoint() if configure else None
     if configured is not None and not as_json:
         _tell_configured(configured)
     checks: list[Check] = []

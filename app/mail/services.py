@@ -115,10 +115,15 @@ def deliver_message(message_id: int) -> None:
 
 
 @retry_conflicts
-def send_failed_messages(limit: int = 200) -> int:
-    """Give mails that were given up all their tries again, the oldest first; returns how many. Each goes out once."""
+def send_failed_messages(limit: int = 200, *, message_id: int | None = None) -> int:
+    """Give mails that were given up all their tries again, the oldest first; returns how many. Each goes out once.
+
+    message_id: only this one; 0 then means that it is not, or no longer, among them.
+    """
     with transaction() as session:
         failed = select(Message.id).where(Message.failed_at.is_not(None)).order_by(Message.id).limit(limit)
+        if message_id is not None:
+            failed = failed.where(Message.id == message_id)
         armed = session.execute(
             update(Message)
             .where(Message.id.in_(failed.scalar_subquery()), Message.failed_at.is_not(None), Message.sent_at.is_(None))

@@ -6,9 +6,10 @@ May import mail's and queue's level downwards; knows nothing of orders or course
 from flask import Flask
 
 from app.config import Settings
-from app.payments import gateway
+from app.payments import gateway, refusals
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Make the app's client for Stripe."""
+    """Make the app's clients for Stripe, and what counts its refused webhooks."""
     gateway.init_app(app, settings)
+    refusals.init_app(app)

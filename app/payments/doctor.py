@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 from flask import current_app
@@ -13,26 +14,31 @@ from app.errors import AppError
 from app.payments.account import PINNED_VERSION, EndpointFacts, get_account, get_tax, is_key_refused
 from app.payments.gateway import PaymentUnavailable
 from app.payments.models import StripeEvent
-from app.payments.probe import Unreachable, make_probe, post_event
+from app.payments.probe import WRONG_SECRET, Unreachable, make_probe, post_event
 from app.payments.webhook_endpoints import EVERYTHING, list_missing_events, list_own_endpoints, make_webhook_url
 
 Level = Literal["ok", "warn", "fail"]
 
 CONFIGURE = "Run flask stripe doctor --configure."
-WRONG_SECRET = "whsec_" + "0" * 32
 # Signatures are refused beyond five minutes; a clock that is off by two is on its way there.
 SKEW_FAILS_AT_SECONDS = 120
+HALF_SECOND = timedelta(milliseconds=500)
 SKEW_WARNS_AT_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One line of the doctor's: what was looked at, how it is, and what to do about it ("" where all is well)."""
+    """One line of the doctor's: what was looked at, how it is, and what to do about it ("" where all is well).
+
+    reason names a state that other pages speak of too, "" for the rest: "unreachable", "secret_mismatch",
+    "endpoint_missing", "endpoint_disabled", "events_missing".
+    """
 
     name: str
     level: Level
     what: str
     fix: str = ""
+    reason: str = ""
 
 
 def check_stripe(handled: Collection[str]) -> Iterator[Check]:
@@ -71,7 +77,7 @@ def check_webhook_secret() -> tuple[list[Check], str | None]:
     except Unreachable as error:
         what = f"Nobody answers at {make_webhook_url()} ({error})."
         fix = "Start the web server, and look at PUBLIC_URL, DNS, the proxy and its certificate."
-        return [Check(name="webhook", level="fail", what=what, fix=fix)], None
+        return [Check(name="webhook", level="fail", what=what, fix=fix, reason="unreachable")], None
     checks = [_judge_signed(status, location) for status, location in signed]
     if unsigned != 400:  # noqa: PLR2004 - P10
         what = f"A wrongly signed event was answered {unsigned} instead of 400."
@@ -89,7 +95,7 @@ def check_webhook_secret() -> tuple[list[Check], str | None]:
 
 
 def _judge_signed(status: int, location: str) -> Check:
-    url = make_webhook_url()
+    url, reason = make_webhook_url(), ""
     if 200 <= status < 300:  # noqa: PLR2004 - what Stripe takes for an answer
         return Check(name="webhook", level="ok", what=f"A signed event sent to {url} was taken.")
     if 300 <= status < 400:  # noqa: PLR2004
@@ -98,10 +104,11 @@ def _judge_signed(status: int, location: str) -> Check:
     elif status == 400:  # noqa: PLR2004
         what = "The web server refuses a signed event: its secret is another one, or its clock is off."
         fix = "Give the web server the same STRIPE_WEBHOOK_SECRET as this command and restart it."
+        reason = "secret_mismatch"
     else:
         what = f"{url} answered {status} to a signed event."
         fix = "Look into the web server’s and the proxy’s log for this request."
-    return Check(name="webhook", level="fail", what=what, fix=fix)
+    return Check(name="webhook", level="fail", what=what, fix=fix, reason=reason)
 
 
 def _guard(name: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
@@ -138,9 +145,9 @@ def _check_account() -> Iterator[Check]:
     if account.answered_at is None:
         yield Check(name="clock", level="warn", what="Stripe’s answer names no time.", fix="Compare the clock by hand.")
         return
-    # Stripe's header counts whole seconds; between question and answer lies the network.
+    # Stripe's header counts whole seconds, so it means their middle; between question and answer lies the network.
     middle = asked_at + (answered_at - asked_at) / 2
-    skew = abs((middle - account.answered_at).total_seconds())
+    skew = abs((middle - account.answered_at - HALF_SECOND).total_seconds())
     level: Level = "fail" if skew >= SKEW_FAILS_AT_SECONDS else "warn" if skew >= SKEW_WARNS_AT_SECONDS else "ok"
     yield Check(
         name="clock",
@@ -155,7 +162,7 @@ def _check_endpoints(handled: Collection[str]) -> Iterator[Check]:
     ours = list_own_endpoints()
     if not ours:
         what = f"Stripe delivers no webhooks to {make_webhook_url()}: there is no endpoint for it."
-        yield Check(name="endpoint", level="fail", what=what, fix=CONFIGURE)
+        yield Check(name="endpoint", level="fail", what=what, fix=CONFIGURE, reason="endpoint_missing")
         return
     endpoint, *others = ours
     if others:
@@ -169,7 +176,7 @@ def _check_endpoints(handled: Collection[str]) -> Iterator[Check]:
         yield Check(name="endpoint", level="fail", what=what, fix="Use key and endpoint secret of one mode.")
     elif not endpoint.is_enabled:
         what = f"{endpoint.id} is switched off: no webhook comes."
-        yield Check(name="endpoint", level="fail", what=what, fix=CONFIGURE)
+        yield Check(name="endpoint", level="fail", what=what, fix=CONFIGURE, reason="endpoint_disabled")
     else:
         yield Check(name="endpoint", level="ok", what=f"{endpoint.id} delivers to {endpoint.url}.")
     yield from _check_subscription(endpoint, handled)
@@ -180,7 +187,8 @@ def _check_subscription(endpoint: EndpointFacts, handled: Collection[str]) -> It
     superfluous = sorted(set(endpoint.enabled_events) - set(handled) - {EVERYTHING})
     narrow = "Choose only the events named in the README, in Stripe’s dashboard; more do no harm but cost."
     if missing:
-        yield Check(name="events", level="fail", what=f"Events that never come: {', '.join(missing)}.", fix=CONFIGURE)
+        what = f"Events that never come: {', '.join(missing)}."
+        yield Check(name="events", level="fail", what=what, fix=CONFIGURE, reason="events_missing")
     if EVERYTHING in endpoint.enabled_events:
         yield Check(name="events", level="warn", what="The endpoint sends every event there is.", fix=narrow)
     elif superfluous:

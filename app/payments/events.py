@@ -9,11 +9,12 @@ from typing import Any
 
 import structlog
 from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.audit import record_audit
 from app.db import db, insert_once, retry_conflicts, transaction
-from app.errors import InvalidInput, NotFound
+from app.errors import AppError, InvalidInput, NotFound
 from app.payments.models import StripeEvent
 from app.payments.overdue import PATIENCE
 from app.queue import send_after_commit
@@ -24,6 +25,14 @@ FIRST_DELAY_SECONDS = 5
 LONGEST_DELAY = timedelta(hours=1)
 # After this many tries (about a day) a person is needed; a redelivery arms it again.
 LAST_ATTEMPT = 30
+
+
+class AlreadyReplayed(AppError):
+    """Somebody had the event handled again since the page was opened that asks for it."""
+
+    code = "already_replayed"
+    status = 409
+    sentence = "Somebody else replayed this event a moment ago. It was not handled a second time."
 
 
 class EventUnreadable(InvalidInput):
@@ -154,17 +163,72 @@ def list_unhandled_event_ids(object_ids: Collection[str]) -> list[str]:
 
 
 @retry_conflicts
-def arm_event(event_id: str) -> None:
-    """Make an event due now with all its tries ahead, whatever became of it before. Raises NotFound."""
+def arm_event(event_id: str, *, replay_count: int | None = None) -> None:
+    """Make an event due now with all its tries ahead, whatever became of it before; the audit log says who did.
+
+    replay_count: what the page showed that a person looked at; of two people who saw the same, one is let through.
+    Raises NotFound, AlreadyReplayed.
+    """
     with transaction() as session:
-        armed = session.execute(
-            update(StripeEvent)
-            .where(StripeEvent.id == event_id)
-            .values(state="received", attempt_count=0, next_attempt_at=clock.now(), handled_at=None)
-            .returning(StripeEvent.id)
-        ).scalar_one_or_none()
-    if armed is None:
+        event = _claim_replay(session, event_id, replay_count, state_after="received")
+        event.state, event.attempt_count, event.handled_at, event.error = "received", 0, None, None
+        event.next_attempt_at = clock.now()
+
+
+@retry_conflicts
+def claim_replay(event_id: str, *, replay_count: int | None) -> None:
+    """Note that a person replays an event whose payload was emptied; its state stays. As arm_event() for the rest."""
+    with transaction() as session:
+        event = _claim_replay(session, event_id, replay_count, state_after=None)
+        log.info("event_replayed", stripe_event=event.id)
+
+
+def _claim_replay(session: Session, event_id: str, replay_count: int | None, *, state_after: str | None) -> StripeEvent:
+    event = session.get(StripeEvent, event_id, with_for_update=True, populate_existing=True)
+    if event is None:
         raise NotFound(f"The inbox has no event {event_id[:80]}.")
+    if replay_count is not None and event.replay_count != replay_count:
+        raise AlreadyReplayed
+    event.replay_count += 1
+    record_audit(
+        action="event.replayed",
+        subject_type="event",
+        subject_id=event_id,
+        before={"state": event.state},
+        after={"state": state_after or event.state},
+    )
+    return event
+
+
+@retry_conflicts
+def arm_failed_events(limit: int = 500) -> int:
+    """Make every event that was given up due now, oldest first; returns how many. A worker handles them.
+
+    Of two people who ask at once, each event is one's: the other's count is the rest, or 0.
+    """
+    with transaction() as session:
+        failed = select(StripeEvent.id).where(StripeEvent.state == "failed").order_by(StripeEvent.received_at)
+        armed = session.scalars(
+            update(StripeEvent)
+            .where(StripeEvent.id.in_(failed.limit(limit).scalar_subquery()), StripeEvent.state == "failed")
+            .values(
+                state="received",
+                attempt_count=0,
+                next_attempt_at=clock.now(),
+                replay_count=StripeEvent.replay_count + 1,
+            )
+            .returning(StripeEvent.id)
+        ).all()
+        for event_id in armed:
+            record_audit(
+                action="event.replayed",
+                subject_type="event",
+                subject_id=event_id,
+                before={"state": "failed"},
+                after={"state": "received"},
+            )
+            send_after_commit("checkout.handle_event", event_id)
+    return len(armed)
 
 
 @retry_conflicts

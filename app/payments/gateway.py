@@ -7,6 +7,7 @@ defaults would hold a request for four minutes (tried, payments.md section 0.1, 
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import BoundedSemaphore
@@ -35,12 +36,15 @@ log = structlog.get_logger()
 
 TIMEOUT_SECONDS = 8
 NETWORK_RETRIES = 1
+# For a page that only looks: somebody waits before it, and asking again later loses nothing.
+BRIEF_SECONDS = 4
 PAGE_SIZE = 100
 # While Stripe hangs, each call holds a thread of the server for some 17 seconds: so many may, the others go on serving
 # pages (F45). Whoever finds no place in two seconds is told to try again.
 MOST_CALLS_AT_ONCE = 12
 PLACE_SECONDS = 2
 _places = BoundedSemaphore(MOST_CALLS_AT_ONCE)
+_is_brief: ContextVar[bool] = ContextVar("is_brief", default=False)
 
 
 class PaymentUnavailable(AppError):
@@ -104,13 +108,34 @@ class SessionRequest:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Make the app's client, with its timeouts and retries."""
-    app.extensions["stripe_client"] = stripe.StripeClient(
+    """Make the app's clients, with their timeouts and retries."""
+    app.extensions["stripe_client"] = _make_client(settings, timeout=TIMEOUT_SECONDS, retries=NETWORK_RETRIES)
+    app.extensions["stripe_client_brief"] = _make_client(settings, timeout=BRIEF_SECONDS, retries=0)
+
+
+def _make_client(settings: Settings, *, timeout: int, retries: int) -> stripe.StripeClient:
+    return stripe.StripeClient(
         settings.stripe_secret_key,
         base_addresses={"api": settings.stripe_api_base},
-        max_network_retries=NETWORK_RETRIES,
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        max_network_retries=retries,
+        http_client=stripe.RequestsClient(timeout=timeout),
     )
+
+
+@contextmanager
+def brief_patience() -> Iterator[None]:
+    """Within the block each call to Stripe is tried once and waits four seconds. For looking, not for money."""
+    token = _is_brief.set(True)
+    try:
+        yield
+    finally:
+        _is_brief.reset(token)
+
+
+def is_own_product(stripe_product_id: str) -> bool:
+    """Whether ensure_product() chose the id; others were made in Stripe's dashboard and imported."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return stripe_product_id.startswith(f"{settings.stripe_app_id}_")
 
 
 def ensure_product(*, public_id: str, title: str) -> str:
@@ -164,16 +189,7 @@ def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, cu
         found = prices.list({"lookup_keys": [lookup_key], "limit": 1})
         if found.data:
             return found.data[0].id
-        params: dict[str, Any] = {
-            "product": stripe_product_id,
-            "unit_amount": unit_amount,
-            "currency": currency,
-            "lookup_key": lookup_key,
-            "metadata": {"app_id": settings.stripe_app_id, "price": public_id},
-        }
-        if settings.is_tax_enabled:
-            # Cannot be changed later; a price made before has none, and Stripe then takes the account's default.
-            params["tax_behavior"] = settings.tax_behavior
+        params = make_price_params(public_id, stripe_product_id, unit_amount, currency)
         try:
             made = prices.create(cast(Any, params), _single_use_key(f"price:{public_id}"))
         except stripe.InvalidRequestError:
@@ -183,6 +199,22 @@ def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, cu
                 raise
             return found.data[0].id
         return made.id
+
+
+def make_price_params(public_id: str, stripe_product_id: str, unit_amount: int, currency: str) -> dict[str, Any]:
+    """What a Stripe Price of ours is made from."""
+    settings: Settings = current_app.config["SETTINGS"]
+    params: dict[str, Any] = {
+        "product": stripe_product_id,
+        "unit_amount": unit_amount,
+        "currency": currency,
+        "lookup_key": f"{settings.stripe_app_id}:{public_id}"[:200],
+        "metadata": {"app_id": settings.stripe_app_id, "price": public_id},
+    }
+    if settings.is_tax_enabled:
+        # Cannot be changed later; a price made before has none, and Stripe then takes the account's default.
+        params["tax_behavior"] = settings.tax_behavior
+    return params
 
 
 def _single_use_key(name: str) -> Any:
@@ -322,7 +354,7 @@ def stripe_client() -> stripe.StripeClient:
     """The app's client, for this package. Raises RuntimeError inside transaction(): its locks would wait for Stripe."""
     if in_transaction():
         raise RuntimeError("Stripe must not be called inside transaction()")
-    client: stripe.StripeClient = current_app.extensions["stripe_client"]
+    client: stripe.StripeClient = current_app.extensions["stripe_client_brief" if _is_brief.get() else "stripe_client"]
     return client
 
 

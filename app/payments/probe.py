@@ -17,6 +17,8 @@ from app.payments.webhook_endpoints import PATH
 # Stored, and ignored as every type that has no effect here.
 PROBE_TYPE = "tuition.doctor.probe"
 PROBE_TIMEOUT_SECONDS = 10
+# What the doctor signs the event with that must be refused.
+WRONG_SECRET = "whsec_" + "0" * 32
 
 
 class Unreachable(Exception):

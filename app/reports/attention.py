@@ -19,6 +19,7 @@ from app.mail.models import Message
 from app.payments.models import StripeEvent
 from app.payments.overdue import PATIENCE
 from app.reports.post_warnings import list_post_warnings, list_public_posts_to_check
+from app.reports.webhook_health import judge_webhooks
 
 WAITING = timedelta(hours=1)
 # So many of a kind are named one by one; more would bury the rest.
@@ -41,8 +42,8 @@ FINDING_TITLES = {
 class Attention:
     """One thing to look at: what it is, why it matters, since when (UTC), and the permission to see it.
 
-    kind: "events", "finding", "order", "course", "post" or "mails"; subject: the finding's key, the course's or post's
-    public id.
+    kind: "webhooks", "events", "finding", "order", "course", "post" or "mails"; subject: the finding's key, the public
+    id of the course or post, the view of the events.
     order: the public id of the order it is about.
     """
 
@@ -74,6 +75,7 @@ class OrderRow:
 def list_attention() -> list[Attention]:
     """Everything that needs a person now: what Stripe and money ask for first, each kind oldest first."""
     return [
+        *_list_webhooks(),
         *_list_events(),
         *_list_findings(),
         *_list_slow_orders(),
@@ -151,17 +153,27 @@ def find_order_of(finding: Finding) -> str | None:
     return db.session.scalar(select(Order.public_id).where(Order.id == finding.order_id))
 
 
+def _list_webhooks() -> list[Attention]:
+    """Why no event can come; events that came and wait are told by themselves."""
+    health = judge_webhooks()
+    if health.level != "fail" or health.place not in {"check", "endpoint"}:
+        return []
+    return [Attention(kind="webhooks", title=health.sentence, why=health.fix, since=health.since, needs=p.STRIPE_READ)]
+
+
 def _list_events() -> list[Attention]:
     failed = StripeEvent.state == "failed"
     overdue = (StripeEvent.state == "received") & (StripeEvent.received_at < clock.now() - PATIENCE)
     found = []
-    for condition, words, why in (
+    for view, condition, words, why in (
         (
+            "failed",
             failed,
             ("failed", "failed"),
             "were given up after many tries. Their buyers may have paid without getting access.",
         ),
         (
+            "waiting",
             overdue,
             ("waits for more than five minutes", "wait for more than five minutes"),
             "are tried again by themselves while a worker runs.",
@@ -181,6 +193,7 @@ def _list_events() -> list[Attention]:
                     why=f"They {why} Types: {', '.join(types)}.",
                     since=since,
                     needs=p.STRIPE_READ,
+                    subject=view,
                     count=count,
                 )
             )

@@ -102,11 +102,17 @@ def list_subject_types() -> list[str]:
 
 
 def read_day(text: str, zone: str, *, is_end: bool = False) -> datetime | None:
-    """The moment (UTC) a day begins in the shop's zone, or the day after it where is_end; None for ""."""
+    """The moment (UTC) a day begins in the shop's zone, or the day after it where is_end; None for "".
+
+    None too for a moment beyond the calendar: nothing lies behind it.
+    """
     if not text:
         return None
-    day = datetime.fromisoformat(text).date() + timedelta(days=1 if is_end else 0)
-    return datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    try:
+        day = datetime.fromisoformat(text).date() + timedelta(days=1 if is_end else 0)
+        return datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def name_actors(entries: Sequence[AuditEntry]) -> dict[int, str]:

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, or_, select
 from app import clock
 from app.checkout.models import Finding, Order, RefundRequest
 from app.checkout.reconcile_models import ReconcileScan
+from app.checkout.reconcile_scans import PLAN
 from app.db import db
 from app.mail.models import Message
 from app.payments.models import StripeEvent
@@ -41,7 +42,9 @@ def read_health() -> Health:
     moment = clock.now()
     is_received = StripeEvent.state == "received"
     oldest_event_at = db.session.scalar(select(func.min(StripeEvent.received_at)).where(is_received))
-    finished_at = db.session.scalar(select(func.max(ReconcileScan.finished_at)))
+    finished_at = db.session.scalar(
+        select(func.max(ReconcileScan.finished_at)).where(ReconcileScan.run_key.not_like(f"{PLAN}%"))
+    )
     mails_due = _list_due_mails(moment)
     return Health(
         events_unhandled=_count(select(StripeEvent.id).where(is_received)),

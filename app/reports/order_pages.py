@@ -200,15 +200,19 @@ def load_order(public_id: str) -> Order:
     return order
 
 
-def list_stripe_events(public_id: str) -> list[PageEvent]:
-    """Stripe's stored events about the order's objects, newest first. Raises NotFound."""
-    order = load_order(public_id)
+def list_stripe_ids(order: Order) -> list[str]:
+    """Every object of Stripe's that is known to be the order's; its entries and attempts are loaded."""
     ids = {each.stripe_checkout_session_id for each in order.attempts} | {order.stripe_payment_intent_id}
     for entry in order.entries:
         ids |= {entry.stripe_object_id, entry.related_stripe_object_id}
+    return sorted(each for each in ids if each is not None)
+
+
+def list_stripe_events(public_id: str) -> list[PageEvent]:
+    """Stripe's stored events about the order's objects, newest first. Raises NotFound."""
     rows = db.session.scalars(
         select(StripeEvent)
-        .where(StripeEvent.object_id.in_(sorted(each for each in ids if each is not None)))
+        .where(StripeEvent.object_id.in_(list_stripe_ids(load_order(public_id))))
         .order_by(StripeEvent.received_at.desc(), StripeEvent.id)
     )
     return [

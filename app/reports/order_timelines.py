@@ -54,6 +54,7 @@ AUDIT_EVENTS = {
     "order.move_withdrawn": ("Move to {to} withdrawn{who}", "undo", ""),
     "order.moved": ("Moved to {to}", "arrow-right", "ok"),
     "order.move_undone": ("Move undone{who}", "undo", "info"),
+    "order.fetched": ("Fetched from Stripe{who}", "download", ""),
     "finding.dismissed": ("Marked as resolved{who}", "circle-check", "ok"),
 }
 WITHDRAWAL_WORDS = {

@@ -8,6 +8,7 @@ from app.config import Settings
 from app.errors import AppError
 from app.extensions import csrf, limiter
 from app.payments.events import record_event
+from app.payments.refusals import note_refusal
 from app.payments.signature import SignatureInvalid, verify_signature
 
 # Stripe's largest events are some tens of kilobytes.
@@ -32,15 +33,13 @@ def receive_stripe_event() -> Response:
     if request.content_length is not None and request.content_length > LARGEST_EVENT:
         raise RequestEntityTooLarge
     request.max_content_length = LARGEST_EVENT
-    payload = request.get_data(cache=False)
+    payload, header = request.get_data(cache=False), request.headers.get("Stripe-Signature", "")
     try:
         verify_signature(
-            payload=payload,
-            header=request.headers.get("Stripe-Signature", ""),
-            secrets=settings.stripe_webhook_secrets,
-            moment=clock.now(),
-        )
+            payload=payload, header=header, secrets=settings.stripe_webhook_secrets, moment=clock.now()
+        )  # fmt: skip
     except SignatureInvalid as error:
+        note_refusal(str(error), payload=payload, header=header)
         raise NotStripe from error
     record_event(payload=payload)
     return Response('{"received": true}', 200, mimetype="application/json")

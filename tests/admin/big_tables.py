@@ -168,6 +168,41 @@ def fill_people(rows: int, *, course: str) -> None:
             connection.execute(text(f"VACUUM ANALYZE {table}"))
 
 
+EVENTS = """
+INSERT INTO stripe_events (id, type, api_version, livemode, object_id, payload, state, received_at, delivery_count,
+    attempt_count, next_attempt_at, handled_at, replay_count)
+SELECT 'evt_' || n, CASE WHEN n % :rare = 0 THEN 'charge.dispute.created' WHEN n % 3 = 0 THEN 'charge.succeeded'
+    WHEN n % 3 = 1 THEN 'payment_intent.succeeded' ELSE 'checkout.session.completed' END, '2026-10-28', false,
+    CASE n % 3 WHEN 0 THEN 'ch_' WHEN 1 THEN 'pi_' ELSE 'cs_' END || n, '{"data":{},"padding":"' || repeat('x', 2000) || '"}',
+    CASE WHEN n % :rare = 1 THEN 'failed' WHEN n % :rare = 2 THEN 'received' WHEN n % 3 = 0 THEN 'ignored'
+    ELSE 'handled' END,
+    now() - n * interval '2 minutes', 1, 1, now() - n * interval '2 minutes', now(), 0
+FROM generate_series(1, :rows) AS n
+"""
+MIRRORS = """
+INSERT INTO mirror_states (public_id, state, detail, checked_at)
+SELECT 'prd_' || n, CASE WHEN n % :rare = 3 THEN 'differs' ELSE 'in_sync' END, '', now()
+FROM generate_series(1, :rows) AS n
+"""
+
+
+def fill_events(rows: int) -> None:
+    """Make that many of Stripe's events; one in a hundred is failed, waits, or is of a rare type."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(EVENTS), {"rows": rows, "rare": RARE})
+        connection.execute(text("VACUUM ANALYZE stripe_events"))
+
+
+def fill_mirrors(rows: int) -> None:
+    """Say of as many products, made by fill_courses(), how Stripe has them; all were sent, with their prices."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(MIRRORS), {"rows": rows, "rare": RARE})
+        connection.execute(text("UPDATE products SET stripe_product_id = 'prod_' || id"))
+        connection.execute(text("UPDATE prices SET stripe_price_id = 'price_' || id"))
+        for table in ("mirror_states", "products", "prices"):
+            connection.execute(text(f"VACUUM ANALYZE {table}"))
+
+
 def fill_courses(rows: int) -> None:
     """Make that many courses, each with its product, most with a price; and as many bundles."""
     values = {"rows": rows, "rare": RARE, "category": make_course().category_id}

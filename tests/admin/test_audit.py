@@ -65,3 +65,7 @@ def test_an_empty_log_and_an_empty_answer_say_what_to_do(app: Flask) -> None:
     admin = Staff(app, "admin")
 
     assert "Clear the filters" in admin.get("/admin/audit?q=zzz").text
+
+
+def test_a_day_beyond_the_calendar_narrows_nothing(app: Flask) -> None:
+    assert Staff(app, "owner").get("/admin/audit?since=0001-01-01&until=9999-12-31").status_code == 200

@@ -13,7 +13,9 @@ from sqlalchemy import Select
 from app.catalog.bundle_lists import select_bundle_rows
 from app.catalog.course_lists import select_course_rows
 from app.db import db
-from tests.admin.big_tables import fill_courses
+from app.paging import PAGE_SIZE
+from app.reports.mirror_pages import select_products
+from tests.admin.big_tables import fill_courses, fill_mirrors
 from tests.admin.test_query_plans import ROWS, explain, list_scans
 from tests.conftest import empty_database
 from tests.databases import DATABASE
@@ -39,6 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def many_courses(migrated_app: Flask) -> Iterator[None]:
     fill_courses(ROWS)
+    fill_mirrors(ROWS)
     yield
     db.session.rollback()
     empty_database()
@@ -61,6 +64,10 @@ def test_the_list_of_bundles_is_answered_through_an_index(many_courses: None, qu
     plan = explain(select_bundle_rows(**query).params(site_currency="usd"))
 
     assert not {"products", "prices", "product_courses"} & list_scans(plan), plan
+
+
+def test_the_list_of_products_at_stripe_is_answered_through_an_index(many_courses: None) -> None:
+    assert "products" not in list_scans(explain(select_products().limit(PAGE_SIZE)))
 
 
 def test_control_a_question_without_an_index_reads_all_courses(many_courses: None) -> None:

@@ -16,6 +16,7 @@ from app.checkout.models import Order
 from app.db import db
 from app.enrollment.manual_grants import select_free_seats
 from app.paging import PAGE_SIZE
+from app.reports.event_lists import EventQuery, select_events
 from app.reports.keyset import find_place, seek
 from app.reports.order_lists import OrderQuery, select_orders
 from app.reports.people_lists import GUESTS, PeopleQuery, select_people
@@ -23,7 +24,7 @@ from app.reports.people_lists import make_order as people_order
 from app.reports.subscriber_lists import SubscriberQuery, select_subscribers
 from app.reports.subscriber_lists import make_order as subscriber_order
 from app.reports.withdrawals import select_withdrawals
-from tests.admin.big_tables import fill_orders, fill_people
+from tests.admin.big_tables import fill_events, fill_orders, fill_people
 from tests.conftest import empty_database
 from tests.databases import DATABASE
 
@@ -63,6 +64,10 @@ def subscribers(*, skip: str = "", **query: Any) -> Case:
         return seek(select_subscribers(wanted), order, find_place(order, skip)).limit(PAGE_SIZE + 1)
 
     return make, "subscribers"
+
+
+def events(**query: Any) -> Case:
+    return lambda: select_events(EventQuery(**query)), "stripe_events"
 
 
 CASES: dict[str, Case] = {
@@ -121,6 +126,23 @@ CASES: dict[str, Case] = {
     "subscribers who are erased": subscribers(view="erased"),
     "subscribers from a page": subscribers(source="/blog/post-7"),
     "subscribers found by address": subscribers(text="reader4712"),
+    "events": events(),
+    "events, failed": events(view="failed"),
+    "events, waiting": events(view="waiting"),
+    "events, handled": events(view="handled"),
+    "events, ignored": events(view="ignored"),
+    "events, page after one in the middle": events(after="evt_15000"),
+    "events, page before one in the middle": events(before="evt_15000"),
+    "events, failed, page after": events(view="failed", after="evt_15001"),
+    "events of a rare type": events(type="charge.dispute.created"),
+    "events of a common type": events(type="charge.succeeded"),
+    "events of a day": events(
+        since=datetime.now(UTC) - timedelta(days=20), until=datetime.now(UTC) - timedelta(days=19)
+    ),
+    "failed events of a rare type": events(view="failed", type="charge.dispute.created"),
+    "events by id": events(text="evt_4711"),
+    "events by object": events(text="ch_4713"),
+    "events by order number": events(text="NSL-104711"),
     "free seats": (lambda: select_free_seats().limit(PAGE_SIZE), "grants"),
 }
 
@@ -130,6 +152,7 @@ def rare_course(migrated_app: Flask) -> Iterator[str]:
     """The shop once for all cases: filling it takes longer than asking."""
     course = fill_orders(ROWS)
     fill_people(ROWS, course=course)
+    fill_events(ROWS)
     yield course
     db.session.rollback()
     empty_database()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -18,7 +19,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.config import load_settings
-from tests.admin.big_tables import fill_courses, fill_orders, fill_people, fill_posts
+from tests.admin.big_tables import fill_courses, fill_events, fill_mirrors, fill_orders, fill_people, fill_posts
 from tests.admin.staff import Staff
 from tests.databases import make_database_url
 
@@ -53,6 +54,14 @@ PATHS = {
     "newsletter": "/admin/newsletter",
     "newsletter, page by page": "/admin/newsletter?sort=email&after=sub_4712",
     "newsletter by address": "/admin/newsletter?q=reader4712",
+    "events": "/admin/stripe",
+    "events, failed": "/admin/stripe?view=failed",
+    "events of a rare type": "/admin/stripe?type=charge.dispute.created",
+    "events of a day": "/admin/stripe?day={day}",
+    "events, a page in the middle": "/admin/stripe?after=evt_50000",
+    "events by order number": "/admin/stripe?q=NSL-104711",
+    "one event": "/admin/stripe/events/evt_4713",
+    "jobs": "/admin/jobs",
 }
 # Not lists: these add up a span's money, so what they cost grows with the span. Printed, not judged.
 REPORT_PATHS = {
@@ -70,6 +79,8 @@ COURSE_PATHS = {
     "courses, searched": "/admin/courses?q=course+4711",
     "bundles": "/admin/bundles",
     "bundles, archived": "/admin/bundles?view=archived",
+    "products at Stripe": "/admin/stripe/products",
+    "products, not in sync": "/admin/stripe/products?view=attention",
 }
 
 # Asked before the courses are made, for the same reason.
@@ -96,15 +107,18 @@ def main() -> int:
         upgrade()
         course = fill_orders(ORDERS)
         fill_people(ORDERS, course=course)
+        fill_events(ORDERS)
         owner = Staff(app, "owner")
     print(f"{ORDERS:,} orders on PostgreSQL; milliseconds a page\n{'':28}{'median':>8}{'p95':>8}")  # noqa: T201
-    slow = print_times(owner, {name: path.format(course=course) for name, path in PATHS.items()})
+    day = (datetime.now(UTC) - timedelta(days=60)).date()
+    slow = print_times(owner, {name: path.format(course=course, day=day) for name, path in PATHS.items()})
     print_times(owner, REPORT_PATHS)
     with app.app_context():
         fill_posts(ORDERS)
     slow += print_times(owner, POST_PATHS)
     with app.app_context():
         fill_courses(ORDERS)
+        fill_mirrors(ORDERS)
     slow += print_times(owner, COURSE_PATHS)
     return 1 if slow else 0
 

@@ -114,8 +114,8 @@ def test_row_26_home_lists_what_needs_me_with_its_fix_and_nothing_to_do_says_so(
     insert(
         new_shop,
         "INSERT INTO stripe_events (id, type, livemode, payload, state, received_at, delivery_count, attempt_count,"
-        " next_attempt_at, error) VALUES ('evt_given_up', 'customer.created', false, '{}', 'failed',"
-        " '2026-01-02 03:04:05', 1, 30, '2030-01-01 00:00:00', 'it broke')",
+        " next_attempt_at, error, replay_count) VALUES ('evt_given_up', 'customer.created', false, '{}', 'failed',"
+        " '2026-01-02 03:04:05', 1, 30, '2030-01-01 00:00:00', 'it broke', 0)",
     )
     insert(
         new_shop,

@@ -213,6 +213,7 @@ def test_event_is_kept_from_its_receipt_to_its_end(app: Flask, moving_clock: Mov
         "next_attempt_at": MOMENT,
         "handled_at": None,
         "error": None,
+        "replay_count": 0,
     }
     assert read_event() == received
     assert list_due_event_ids() == list_unhandled_event_ids(["ch_1", "ch_2"]) == ["evt_1"]
@@ -248,6 +249,7 @@ def test_event_is_kept_from_its_receipt_to_its_end(app: Flask, moving_clock: Mov
         "attempt_count": 0,
         "next_attempt_at": MOMENT + timedelta(seconds=2),
         "handled_at": None,
+        "replay_count": 1,
     }
 
 

@@ -18,6 +18,7 @@ from app.catalog.price_facts import list_active_prices
 from app.catalog.services import create_course, ensure_categories
 from app.config import current_settings
 from app.errors import AppError
+from app.reports.mirror_pages import get_product_mirror
 
 FIX, CONFLICT = 422, 409
 
@@ -90,6 +91,7 @@ def show_editor(course: EditedCourse, form: CourseForm, *, is_dirty: bool = Fals
         sections=list_curriculum(course_id=course.course_id),
         deleted=list_deleted_parts(course_id=course.course_id),
         prices=list_active_prices(product_id=course.product_id),
+        mirror=get_product_mirror(course.product_id),
         preview_url=settings.public_url + preview_path,
         preview_days=VALID_FOR.days,
         zone=shop_zone().key,
