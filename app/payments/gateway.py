@@ -203,7 +203,7 @@ def ensure_price(*, public_id: str, stripe_product_id: str, unit_amount: int, cu
 
 def make_price_params(public_id: str, stripe_product_id: str, unit_amount: int, currency: str) -> dict[str, Any]:
     """What a Stripe Price of ours is made from."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     params: dict[str, Any] = {
         "product": stripe_product_id,
         "unit_amount": unit_amount,
