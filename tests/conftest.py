@@ -1,5 +1,6 @@
 """One migrated database per worker, emptied between tests; a clock and rate limits that tests control."""
 
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from app import clock, create_app
+from app.accounts.passwords import ARGON2_OPTIONS
 from app.config import Settings, forget_settings, load_settings
 from app.db import Base, db
 from app.extensions import limiter
@@ -26,6 +28,9 @@ os.environ["APP_ENV"] = "test"
 # A busy machine is no fault of the code: Hypothesis's own limits are times by the wall clock.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
+# What a hash costs is meant for thieves of the database; it was a tenth of what tests with people cost.
+PRODUCT_ARGON2_OPTIONS = dict(ARGON2_OPTIONS)
+ARGON2_OPTIONS.update({"argon2__memory_cost": 64, "argon2__time_cost": 1})
 # Filled by the migration and never changed by the shop.
 KEPT_TABLES = {"roles", "invoice_counters"}
 HAS_ROWS = "SELECT '{0}' WHERE EXISTS (SELECT 1 FROM \"{0}\")"
@@ -37,6 +42,13 @@ RESTART_SEQUENCES = """
 # What stands between a test and the suite's database.
 DATABASE_FIXTURES = {"settings", "running_shop"}
 DATABASE_MARKERS = {"journey", "simulation", "crash"}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported and collected lives to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
 
 
 class MovableClock:

@@ -13,7 +13,7 @@ from app.db import db
 from app.errors import AppError
 from app.signing import LinkExpired
 from tests.accounts.people import PASSWORD, Browser, list_mails, make_person, read_back, read_link
-from tests.conftest import MovableClock
+from tests.conftest import PRODUCT_ARGON2_OPTIONS, MovableClock
 
 OpenBrowser = Callable[[], Browser]
 NEXT_PASSWORD = "seven quiet lighthouses"
@@ -41,11 +41,16 @@ def test_good_passwords_are_taken_and_fit_only_themselves(app: Flask, password: 
 
     stored = hash_password(password)
 
-    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    # The suite's own, cheap costs: the options do reach the hash.
+    assert stored.startswith("$argon2id$v=19$m=64,t=1,p=1$")
     assert is_password_of(password, stored)
     assert not is_password_of(password + "x", stored)
     assert not is_password_of(password.upper() + "x", stored)
     assert not is_password_of(password, None)
+
+
+def test_hashes_cost_what_owasp_asks() -> None:
+    assert PRODUCT_ARGON2_OPTIONS == {"argon2__memory_cost": 19_456, "argon2__time_cost": 2, "argon2__parallelism": 1}
 
 
 def test_a_password_is_the_same_however_it_is_composed(app: Flask) -> None:

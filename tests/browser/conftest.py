@@ -95,11 +95,14 @@ def owner_state(browser: Browser, running_shop: RunningShop) -> Any:
 
 
 @pytest.fixture
-def owner_page(browser: Browser, running_shop: RunningShop, owner_state: Any) -> Iterator[Page]:
-    """The back-office at 1280 px, as its owner sees it. page.context may open more."""
+def owner_page(
+    browser: Browser, running_shop: RunningShop, owner_state: Any, request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """The back-office as its owner sees it, at 1280 px or as wide as BOTH_WIDTHS says. page.context may open more."""
+    width = getattr(request, "param", 1280)
     context = browser.new_context(
         base_url=running_shop.url,
-        viewport={"width": 1280, "height": 900},
+        viewport={"width": width, "height": 900},
         storage_state=owner_state,
         # What still glides when a test points at it is somewhere else when it clicks.
         reduced_motion="reduce",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.looks import list_flaws
+from tests.browser.looks import BOTH_WIDTHS, list_flaws
 from tests.browser.test_accessibility import OVERFLOWING
 from tests.media.images import make_image
 
@@ -45,6 +45,7 @@ def test_every_page_of_courses_has_no_flaw(owner_page: Page) -> None:
     assert {name: found for name, found in flaws.items() if found} == {}
 
 
+@BOTH_WIDTHS
 def test_row_34_unsaved_work_on_a_course_is_never_lost(owner_page: Page) -> None:
     page = owner_page
     url = open_copy(page)
@@ -79,6 +80,7 @@ def test_row_34_unsaved_work_on_a_course_is_never_lost(owner_page: Page) -> None
     expect(page.get_by_role("button", name="Restore them")).to_have_count(0)
 
 
+@BOTH_WIDTHS
 def test_row_34_two_people_who_save_at_once_choose_and_lose_nothing(owner_page: Page) -> None:
     page = owner_page
     url = open_copy(page)
@@ -101,6 +103,7 @@ def test_row_34_two_people_who_save_at_once_choose_and_lose_nothing(owner_page: 
     assert (page.input_value("#title"), page.input_value("#promise")) == ("My title", "My promise")
 
 
+@BOTH_WIDTHS
 def test_row_35_publish_undo_schedule_and_preview_take_two_clicks_at_most(owner_page: Page) -> None:
     page = owner_page
     url = open_copy(page)
@@ -130,6 +133,7 @@ def test_row_35_publish_undo_schedule_and_preview_take_two_clicks_at_most(owner_
     page.goto(url)
 
 
+@BOTH_WIDTHS
 def test_row_37_every_deletion_of_a_course_can_be_undone_and_sold_courses_cannot_be_deleted(owner_page: Page) -> None:
     page = owner_page
     url = open_copy(page)

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from tests.browser.looks import list_flaws
 from tests.browser.pages import POST
+from tests.browser.test_accessibility import OVERFLOWING
 from tests.databases import make_database_url
 from tests.running import BIN, PASSWORD, RunningShop, wait_until
 from tests.shop import course_text
@@ -76,6 +77,16 @@ def insert(shop: RunningShop, statement: str, **values: Any) -> None:
     engine.dispose()
 
 
+def on_a_phone(page: Page) -> None:
+    """The same page 390 px wide, which must not scroll sideways."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def at_a_desk(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_row_25_the_first_login_shows_a_list_that_ticks_itself_up_to_a_test_order(
     new_shop: RunningShop, home: Page
 ) -> None:
@@ -104,6 +115,9 @@ def test_row_25_the_first_login_shows_a_list_that_ticks_itself_up_to_a_test_orde
     assert " ".join(sales.split()) == "Sales $20 None in the 30 days before"
     expect(home.get_by_role("img", name="Sales per day, last 30 days, USD")).to_be_visible()
     assert list_flaws(home) == {}
+    on_a_phone(home)
+    expect(home.get_by_role("img", name="Sales per day, last 30 days, USD")).to_be_visible()
+    at_a_desk(home)
 
 
 def test_row_26_home_lists_what_needs_me_with_its_fix_and_nothing_to_do_says_so(
@@ -126,6 +140,9 @@ def test_row_26_home_lists_what_needs_me_with_its_fix_and_nothing_to_do_says_so(
     home.reload()
     attention = home.get_by_role("region", name="Needs attention")
     expect(attention.get_by_role("listitem")).to_have_count(2)
+    on_a_phone(home)
+    expect(attention.get_by_role("button", name="Retry")).to_be_visible()
+    at_a_desk(home)
     attention.get_by_role("button", name="Retry").click()
     expect(home.get_by_text("1 event will be handled again now.")).to_be_visible()
 

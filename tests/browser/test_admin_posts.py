@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.looks import list_flaws
+from tests.browser.looks import BOTH_WIDTHS, list_flaws
 from tests.browser.test_accessibility import OVERFLOWING
 from tests.media.images import make_image
 
@@ -65,6 +65,7 @@ def test_every_page_of_posts_has_no_flaw(owner_page: Page) -> None:
     assert {name: found for name, found in flaws.items() if found} == {}
 
 
+@BOTH_WIDTHS
 def test_row_34_unsaved_work_on_a_post_is_never_lost(owner_page: Page) -> None:
     page = owner_page
     url = open_new(page)
@@ -106,6 +107,7 @@ def test_row_34_unsaved_work_on_a_post_is_never_lost(owner_page: Page) -> None:
     expect(page.get_by_text("These are your unsaved changes")).to_have_count(0)
 
 
+@BOTH_WIDTHS
 def test_row_35_publish_undo_schedule_and_preview_a_post_take_two_clicks_at_most(owner_page: Page) -> None:
     page = owner_page
     open_new(page)
@@ -141,6 +143,7 @@ def test_row_35_publish_undo_schedule_and_preview_a_post_take_two_clicks_at_most
     expect(badge).to_have_text("Draft")
 
 
+@BOTH_WIDTHS
 def test_row_37_a_deleted_post_and_an_old_revision_come_back(owner_page: Page) -> None:
     page = owner_page
     url = open_new(page)

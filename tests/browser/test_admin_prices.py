@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.looks import list_flaws
+from tests.browser.looks import BOTH_WIDTHS, list_flaws
 from tests.browser.pages import find_price, pay, start_checkout
 from tests.browser.test_accessibility import OVERFLOWING
 from tests.running import RunningShop
@@ -76,6 +76,7 @@ def test_every_page_of_prices_and_bundles_has_no_flaw(owner_page: Page) -> None:
     assert {name: found for name, found in flaws.items() if found} == {}
 
 
+@BOTH_WIDTHS
 def test_row_30_a_new_price_is_typed_previewed_and_old_orders_keep_theirs(
     owner_page: Page, context: BrowserContext, running_shop: RunningShop
 ) -> None:
@@ -84,17 +85,19 @@ def test_row_30_a_new_price_is_typed_previewed_and_old_orders_keep_theirs(
     old = page.locator(".kpis .value").first.inner_text()
     session = start_checkout(context, find_price(context, COURSE))
 
-    replace_price(page, url, "117")
+    new = "117" if page.viewport_size == {"width": 1280, "height": 900} else "119"
+
+    replace_price(page, url, new)
 
     sentence = page.locator("[data-reach]")
     expect(sentence).to_contain_text(f"1 checkout is open at {old} and keeps it until it expires")
     expect(sentence).to_contain_text("past order")
-    page.get_by_role("button", name=f"Replace {old} with $117.00").click()
-    expect(page.get_by_text("costs $117.00 now.")).to_be_visible()
-    expect(page.locator(".kpis .value").first).to_have_text("$117.00")
+    page.get_by_role("button", name=f"Replace {old} with ${new}.00").click()
+    expect(page.get_by_text(f"costs ${new}.00 now.")).to_be_visible()
+    expect(page.locator(".kpis .value").first).to_have_text(f"${new}.00")
     visitor = context.new_page()
     visitor.goto(COURSE)
-    expect(visitor.get_by_role("button", name="Enroll — $117").first).to_be_visible()
+    expect(visitor.get_by_role("button", name=f"Enroll — ${new}").first).to_be_visible()
     # The checkout that was open is paid at the price it showed.
     assert pay(running_shop, session, email="early@example.org")["redirect_url"]
     amount = running_shop.stripe(f"/v1/checkout/sessions/{session}")["amount_total"]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import create_engine, text
 
-from tests.browser.looks import list_flaws
+from tests.browser.looks import BOTH_WIDTHS, list_flaws
 from tests.browser.pages import SECOND_COURSE
 from tests.running import RunningShop, wait_until
 
@@ -46,6 +46,7 @@ def fail_event(shop: RunningShop, session_id: str) -> str:
     return str(event_id)
 
 
+@BOTH_WIDTHS
 def test_row_33_a_failed_webhook_is_seen_read_and_replayed(
     owner_page: Page, page: Page, running_shop: RunningShop
 ) -> None:
