@@ -62,6 +62,9 @@ def test_learners_and_subscribers_are_listed_found_and_looked_at(learner_page: P
     expect(learner_page.get_by_role("rowheader", name="Seen Learner")).to_be_visible()
     expect(learner_page.get_by_role("link", name=re.compile("^Remove filter"))).to_have_count(1)
     assert list_flaws(learner_page) == {}
+    learner_page.get_by_role("link", name="Seen Learner").click()
+    learner_page.goto(f"{learner_page.url}/close")
+    assert list_flaws(learner_page) == {}
 
     learner_page.goto("/newsletter")
     learner_page.get_by_label("Email", exact=False).first.fill("seen.reader@example.org")
@@ -72,6 +75,10 @@ def test_learners_and_subscribers_are_listed_found_and_looked_at(learner_page: P
     learner_page.get_by_role("link", name="seen.reader@example.org").click()
     learner_page.get_by_role("button", name="Resend confirmation").wait_for()
     assert list_flaws(learner_page) == {}
+    own = learner_page.url
+    learner_page.goto(f"{own}/erase")
+    assert list_flaws(learner_page) == {}
+    learner_page.goto(own)
     learner_page.get_by_role("link", name="Erase…").click()
     learner_page.get_by_role("dialog").get_by_role("button", name="Erase seen.reader@example.org").click()
     expect(learner_page.get_by_role("heading", name="Erased address")).to_be_visible()

@@ -81,6 +81,11 @@ def test_the_other_pages_about_stripe_and_jobs_have_no_flaw(owner_page: Page) ->
     for name in ("products", "import", "comparison"):
         owner_page.goto(f"/admin/stripe/{name}")
         flaws[name] = list_flaws(owner_page)
+    owner_page.goto("/admin/stripe")
+    owner_page.locator("tbody a").first.click()
+    for name in (f"{owner_page.url}/replay", "/admin/stripe/replay-failed"):
+        owner_page.goto(name)
+        flaws[name] = list_flaws(owner_page)
     owner_page.goto("/admin/jobs")
     expect(owner_page.get_by_text("Worker runs")).to_be_visible()
     flaws["jobs"] = list_flaws(owner_page)
