@@ -168,6 +168,8 @@ def list_scans(plan: dict[str, Any]) -> set[str]:
 def explain(statement: Select[Any]) -> dict[str, Any]:
     compiled = statement.compile(db.engine, compile_kwargs={"render_postcompile": True})
     with db.engine.connect() as connection:
+        # As PostgreSQL is told on disks that do not turn: for a hundredth of the rows the two ways cost about the same else.
+        connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
         answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", compiled.params)
         plan: dict[str, Any] = answer.scalar_one()[0]["Plan"]
         return plan

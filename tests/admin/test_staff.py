@@ -30,7 +30,8 @@ def test_a_new_member_signs_in_by_the_mailed_link_and_lands_in_the_back_office(a
     eva = Browser(app)
     assert eva.submit(read_link(mail)).headers["Location"] == "/admin"
     assert eva.get("/admin/").status_code == 200
-    entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "user.role_changed")).all()[-1]
+    entries = select(AuditEntry).where(AuditEntry.action == "user.role_changed").order_by(AuditEntry.id)
+    entry = db.session.scalars(entries).all()[-1]
     assert (entry.actor_id, entry.before, entry.after) == (owner.user.public_id, {"roles": []}, {"roles": ["editor"]})
 
 
