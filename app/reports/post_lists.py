@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import Select, and_, case, false, func, select
 
 from app import clock
 from app.blog.models import Post, PostCourse
 from app.blog.post_edits import ARCHIVED, DRAFT, PUBLISHED, SCHEDULED, SHOWN, tell_state
 from app.catalog.models import Category, Course
-from app.catalog.search import LONGEST_SEARCH, MOST_WORDS
+from app.catalog.search import LONGEST_SEARCH
 from app.db import db
 from app.paging import PAGE_SIZE, Page, clamp_page, count_rows
 from app.reports.post_warnings import list_post_warnings, select_post_ids_to_check
+from app.word_search import find_words, match_words
+
+# The columns of ix_posts_words, in its order.
+SEARCHED = (Post.title.expression, Post.slug.expression, Post.excerpt.expression)
 
 TO_CHECK, TRASH = "check", "trash"
 
@@ -89,9 +93,9 @@ def select_post_rows(
 def find_post_rows(*, view: str = "", q: str = "", topic: str = "", course: str = "") -> Select[Any]:
     """The ids of the posts that match every filter."""
     statement: Select[Any] = select(Post.id).where(*_view(view))
-    for word in q[:LONGEST_SEARCH].replace("\x00", " ").split()[:MOST_WORDS]:
-        fields = (Post.title, Post.slug, Post.excerpt)
-        statement = statement.where(or_(*(field.icontains(word, autoescape=True) for field in fields)))
+    if q.strip():
+        words = find_words(q[:LONGEST_SEARCH])
+        statement = statement.where(match_words(words, *SEARCHED) if words else false())
     if topic:
         topic_id = select(Category.id).where(Category.slug == topic).scalar_subquery()
         statement = statement.where(Post.category_id == topic_id)
